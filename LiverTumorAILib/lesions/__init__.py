@@ -1,0 +1,35 @@
+"""Lesions and findings: from probability maps to individual lesions."""
+
+from LiverTumorAILib.lesions.findings import (
+    NORMAL,
+    Findings,
+    Organ,
+    PatientSummary,
+    PhaseRecord,
+    Provenance,
+)
+from LiverTumorAILib.lesions.lesion import (
+    Axis,
+    Certainty,
+    Enhancement,
+    Lesion,
+    LesionType,
+    Measurement,
+    Point,
+)
+
+__all__ = [
+    "NORMAL",
+    "Axis",
+    "Certainty",
+    "Enhancement",
+    "Findings",
+    "Lesion",
+    "LesionType",
+    "Measurement",
+    "Organ",
+    "PatientSummary",
+    "PhaseRecord",
+    "Point",
+    "Provenance",
+]

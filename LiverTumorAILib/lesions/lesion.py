@@ -1,0 +1,124 @@
+"""A lesion, its type and its measurements."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from LiverTumorAILib.study import Phase
+
+
+class LesionType(StrEnum):
+    """Type of a focal liver lesion, in the patient-level priority order of the multi-sensitivity paper (Eq. 12)."""
+
+    HCC = "HCC"
+    ICC = "ICC"
+    METASTASIS = "METASTASIS"
+    HEMANGIOMA = "HEMANGIOMA"
+    FNH = "FNH"
+    OTHER = "OTHER"
+    CYST = "CYST"
+    CALCIFICATION = "CALCIFICATION"
+
+    @property
+    def title(self) -> str:
+        """Name as radiologists write it."""
+        return self.value if self.value in {"HCC", "ICC", "FNH"} else self.value.lower()
+
+    @property
+    def is_malignant(self) -> bool:
+        """HCC, ICC and metastasis are malignant."""
+        return self in {LesionType.HCC, LesionType.ICC, LesionType.METASTASIS}
+
+
+class Certainty(StrEnum):
+    """How sure a cascade is; UNCERTAIN always comes with reasons."""
+
+    CERTAIN = "certain"
+    UNCERTAIN = "uncertain"
+
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A diameter as a line between two points (LPS, mm)."""
+
+    start_mm: Point
+    end_mm: Point
+    length_mm: float
+
+
+@dataclass(frozen=True)
+class Enhancement:
+    """Mean intensity in one phase (HU for CT, signal for MR) of the lesion and of the liver without lesions."""
+
+    lesion: float
+    liver: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Measurements of one lesion.
+
+    Attributes
+    ----------
+    volume_mm3: float
+        By voxel count.
+    volume_uncertainty_mm3: float
+        Half of what the voxels at the surface make up: how far partial volume can shift `volume_mm3`.
+    long_axis, short_axis: Axis
+        Longest diameter in an axial slice and the longest one perpendicular to it in the same slice (RECIST 1.1).
+    max_3d_diameter_mm: float
+        Longest distance between two points of the lesion.
+    enhancement: Mapping[Phase, Enhancement]
+
+    """
+
+    volume_mm3: float
+    volume_uncertainty_mm3: float
+    long_axis: Axis
+    short_axis: Axis
+    max_3d_diameter_mm: float
+    enhancement: Mapping[Phase, Enhancement] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One focal liver lesion.
+
+    Attributes
+    ----------
+    uid: str
+        A DICOM UID, the lesion's tracking identifier.
+    label: int
+        Its value in `Findings.lesion_labels` (1, 2, ...).
+    type: LesionType
+    type_probabilities: Mapping[LesionType, float]
+        Adds up to 1.
+    certainty: Certainty
+    certainty_reasons: tuple of str
+        In words for the user; not empty where uncertain.
+    score: float
+        0-1, how sure the cascade is that this is a lesion at all.
+    centroid_mm: Point
+        LPS, mm.
+    bounding_box_mm: tuple of two Points
+        Lowest and highest corner (LPS, mm).
+    measurement: Measurement
+    heatmap: str
+        File under `heatmaps/`, empty if none.
+
+    """
+
+    uid: str
+    label: int
+    type: LesionType
+    type_probabilities: Mapping[LesionType, float]
+    certainty: Certainty
+    score: float
+    centroid_mm: Point
+    bounding_box_mm: tuple[Point, Point]
+    measurement: Measurement
+    certainty_reasons: tuple[str, ...] = ()
+    heatmap: str = ""

@@ -1,0 +1,94 @@
+"""What registration hands to the cascades."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import SimpleITK as sitk
+
+from LiverTumorAILib.study import Phase, Study
+
+
+class Verdict(StrEnum):
+    """Traffic light of one registration."""
+
+    GREEN = "green"
+    CHECK = "check"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class RegistrationQuality:
+    """Quality figures of one registration.
+
+    Attributes
+    ----------
+    verdict: Verdict
+    reasons: tuple of str
+        Why it is not green, in words for the user.
+    similarity_before, similarity_after: float
+        Mean descriptor similarity (0-1, 1 is identical) in the region both images show.
+    jacobian_min, jacobian_max: float
+        Range of the Jacobian determinant of the registration field; 0 or less is a fold.
+    inverse_consistency_mm: float
+        Mean distance from a point to where forward and backward field together take it.
+    outside_share: float
+        Share (0-1) of the fixed image's body that the moving image does not show.
+    seconds: float
+
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    similarity_before: float = 1.0
+    similarity_after: float = 1.0
+    jacobian_min: float = 1.0
+    jacobian_max: float = 1.0
+    inverse_consistency_mm: float = 0.0
+    outside_share: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class RegistrationResult:
+    """One registration: `field` is a displacement field (LPS, mm, vector float64) on the fixed image's grid.
+
+    `moved` is the moving image on the fixed grid, NaN where the moving image shows nothing.
+    """
+
+    field: sitk.Image
+    moved: sitk.Image
+    quality: RegistrationQuality
+
+
+@dataclass(frozen=True)
+class RegisteredStudy:
+    """A study whose phases lie on the reference phase's grid.
+
+    Attributes
+    ----------
+    study: Study
+    reference_phase: Phase
+    images: Mapping[Phase, SimpleITK.Image]
+        float32 on the reference grid (LPS, mm), NaN where a phase shows nothing.
+        Holds the reference phase itself; lacks phases whose registration failed.
+    fields: Mapping[Phase, SimpleITK.Image]
+        Registration fields (LPS, mm) on the reference grid of every registered phase but the reference.
+    quality: Mapping[Phase, RegistrationQuality]
+        Of every phase but the reference, failed ones included.
+    warnings: tuple of str
+        In words for the user, such as a phase left out because its registration failed.
+
+    """
+
+    study: Study
+    reference_phase: Phase
+    images: Mapping[Phase, sitk.Image]
+    fields: Mapping[Phase, sitk.Image] = field(default_factory=dict)
+    quality: Mapping[Phase, RegistrationQuality] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> sitk.Image:
+        """The reference phase's image."""
+        return self.images[self.reference_phase]
