@@ -1,0 +1,1 @@
+"""The pipeline in a process of its own: typed events out, cancel in."""
