@@ -50,9 +50,7 @@ def run_job(job: Job, emit: Callable[[Event], None], is_cancelled: Callable[[], 
     except MemoryError:
         emit(_failed("Not enough memory for this study", "Close other programs or use a machine with more memory"))
     except Exception as error:
-        emit(
-            _failed(f"Unexpected error: {type(error).__name__}", "Please report this with the version of the extension")
-        )
+        emit(_failed(f"Unexpected error: {type(error).__name__}", "Please report it with the version"))
         raise
     else:
         emit(Finished(job.out, time.monotonic() - started))
