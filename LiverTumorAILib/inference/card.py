@@ -1,8 +1,13 @@
 """The card that describes a model file."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
+
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.study import Phase
 
 
 @dataclass(frozen=True)
@@ -61,3 +66,63 @@ class ModelCard:
     licence: str
     intended_use: str
     figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {phase.value for phase in Phase}
+        if not self.inputs or not set(self.inputs) <= known:
+            raise ValueError(f"inputs are {list(self.inputs)}, known phases are {sorted(known)}")
+        if len(self.spacing_mm) != 3 or min(self.spacing_mm) <= 0:
+            raise ValueError(f"spacing_mm is {list(self.spacing_mm)}, it takes three positive numbers")
+        if len(self.patch) != 3 or min(self.patch) < 1:
+            raise ValueError(f"patch is {list(self.patch)}, it takes three whole numbers above 0")
+        if len(self.classes) < 2 or self.classes[0] != "background" or len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes takes different names, the first of them 'background'")
+        if self.normalisation.kind not in {"window", "percentile"}:
+            raise ValueError(f"normalisation is '{self.normalisation.kind}', known are 'window' and 'percentile'")
+        if self.normalisation.low >= self.normalisation.high:
+            raise ValueError("normalisation takes a low below its high")
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels of the network."""
+        return len(self.inputs) * (2 if self.presence_channels else 1)
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a `card.json`; LiverTumorAIError where it is missing or broken."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it is not a JSON object")
+        wanted = {entry.name for entry in fields(ModelCard)}
+        missing = sorted(wanted - {"figures"} - set(content))
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        return ModelCard(
+            **{key: str(content[key]) for key in _TEXTS},
+            inputs=tuple(str(name) for name in content["inputs"]),
+            presence_channels=bool(content["presence_channels"]),
+            spacing_mm=tuple(float(value) for value in content["spacing_mm"]),
+            patch=tuple(int(value) for value in content["patch"]),
+            normalisation=IntensityNormalisation(**content["normalisation"]),
+            classes=tuple(str(name) for name in content["classes"]),
+            figures=dict(content.get("figures", {})),
+        )
+    except FileNotFoundError:
+        raise LiverTumorAIError("The model card is missing", path, "Copy the whole model folder again") from None
+    except OSError as error:
+        raise LiverTumorAIError(f"The model card cannot be read: {error.strerror}", path) from error
+    except (ValueError, TypeError) as error:
+        raise LiverTumorAIError(
+            f"The model card is broken: {error}", path, "Copy the whole model folder again"
+        ) from error
+
+
+def write_card(card: ModelCard, path: Path) -> None:
+    """Write a `card.json`, in one rename so that no half card is ever seen."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+_TEXTS = ("name", "version", "title", "sha256", "training", "licence", "intended_use")

@@ -1,0 +1,80 @@
+"""ONNX Runtime sessions."""
+
+import os
+
+import numpy as np
+import onnxruntime as ort
+
+from LiverTumorAILib.errors import LiverTumorAIError
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    try:
+        return max(len(os.sched_getaffinity(0)), 1)
+    except AttributeError:
+        return max(os.cpu_count() or 1, 1)
+
+
+def choose_device(device: str) -> str:
+    """'cpu' or 'cuda' for a wish of 'auto', 'cpu' or 'cuda'; LiverTumorAIError where it cannot be had."""
+    if device not in DEVICES:
+        raise LiverTumorAIError(f"There is no device '{device}'", advice=f"Choose one of {', '.join(DEVICES)}")
+    cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+    if device == "cuda" and not cuda:
+        raise LiverTumorAIError(
+            "ONNX Runtime finds no CUDA device here", advice="Install onnxruntime-gpu and its driver, or choose cpu"
+        )
+    return "cuda" if cuda and device != "cpu" else "cpu"
+
+
+class Session:
+    """A network in ONNX Runtime: one input (1, channels, z, y, x), one output (1, classes, z, y, x).
+
+    Parameters
+    ----------
+    content: bytes
+        An ONNX file's content.
+    device: str
+        'auto', 'cpu' or 'cuda'.
+    threads: int, optional
+        At most the cores that this process may use, which is also the default.
+
+    """
+
+    def __init__(self, content: bytes, device: str = "auto", threads: int | None = None) -> None:
+        self.device = choose_device(device)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = min(threads or available_cores(), available_cores())
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # The arena would keep the memory of the largest patch for good.
+        options.enable_cpu_mem_arena = False
+        providers = ["CPUExecutionProvider"]
+        if self.device == "cuda":
+            providers.insert(0, "CUDAExecutionProvider")
+        try:
+            self._session = ort.InferenceSession(content, options, providers=providers)
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise LiverTumorAIError(f"ONNX Runtime cannot load the network: {reason}") from error
+        if "CUDAExecutionProvider" not in self._session.get_providers():
+            self.device = "cpu"
+        self._input = self._session.get_inputs()[0]
+        self._output = self._session.get_outputs()[0]
+
+    @property
+    def input_shape(self) -> list[int | str | None]:
+        """(1, channels, z, y, x); a name or None where any length goes."""
+        return list(self._input.shape)
+
+    @property
+    def output_shape(self) -> list[int | str | None]:
+        """(1, classes, z, y, x); a name or None where any length goes."""
+        return list(self._output.shape)
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Scores (1, classes, z, y, x) of a float32 batch (1, channels, z, y, x)."""
+        return self._session.run([self._output.name], {self._input.name: batch})[0]
