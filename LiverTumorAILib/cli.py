@@ -19,19 +19,25 @@ from LiverTumorAILib.progress import Cancelled, Progress, ProgressEvent
 
 
 class ProgressBar:
-    """One line on standard error: stage, bar, percentage, remaining time."""
+    """Stage, bar, percentage and remaining time on standard error; a line for each stage where that is no terminal."""
 
     def __init__(self) -> None:
+        self._stage = ""
         self._bar = tqdm(
             total=100,
             file=sys.stderr,
             leave=False,
             bar_format="{desc:<28.28} {bar:30} {percentage:3.0f}%{postfix}",
-            disable=None if sys.stderr.isatty() else True,
+            disable=None,
         )
 
     def show(self, event: ProgressEvent) -> None:
         """Draw an event."""
+        if self._bar.disable:
+            if event.stage != self._stage:
+                print(f"{event.stage} ...", file=sys.stderr, flush=True)
+            self._stage = event.stage
+            return
         self._bar.set_description_str(event.stage, refresh=False)
         if event.remaining_seconds is not None:
             self._bar.set_postfix_str(f"{event.remaining_seconds:.0f} s left", refresh=False)

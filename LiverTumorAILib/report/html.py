@@ -1,0 +1,60 @@
+"""`report.html`: one file that needs no network and holds no patient identity."""
+
+import base64
+import io
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from PIL import Image
+
+from LiverTumorAILib.lesions import Findings, Lesion, LesionType
+from LiverTumorAILib.lesions.terminology import LESION_TERMS
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.report.pictures import lesion_row, overview_picture
+from LiverTumorAILib.report.summary import classification_title
+
+
+def data_url(picture: Image.Image) -> str:
+    """A picture as it stands inside the page."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _colour(lesion: Lesion) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*LESION_TERMS[lesion.type].colour)
+
+
+def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion) -> dict[str, object]:
+    row = lesion_row(registered, findings, lesion)
+    ranked = sorted(lesion.type_probabilities.items(), key=lambda item: -item[1])
+    return {
+        "lesion": lesion,
+        "colour": _colour(lesion),
+        "pictures": [(phase.title, data_url(picture)) for phase, picture in row.items()],
+        "ranked": [(kind.title, probability) for kind, probability in ranked if probability >= 0.01],
+    }
+
+
+def write_report(registered: RegisteredStudy, findings: Findings, path: Path, progress: Progress = Progress()) -> None:
+    """Write the report: pictures of each lesion in all phases, table, patient summary, how it came about."""
+    views = []
+    for index, lesion in enumerate(findings.lesions):
+        views.append(_lesion_view(registered, findings, lesion))
+        progress.update((index + 1) / (len(findings.lesions) + 1))
+    main = findings.lesions[0] if findings.lesions else None
+    environment = Environment(
+        loader=PackageLoader("LiverTumorAILib.report", "."), autoescape=select_autoescape(default=True)
+    )
+    patient = findings.patient
+    page = environment.get_template("report.html.j2").render(
+        findings=findings,
+        patient=patient,
+        classification=classification_title(patient.classification),
+        patient_probabilities=[(kind.title, patient.probabilities.get(kind.value, 0.0)) for kind in LesionType],
+        overview=data_url(overview_picture(registered, findings, main)),
+        views=views,
+        malignant=patient.is_malignant,
+    )
+    path.write_text(page, encoding="utf-8")

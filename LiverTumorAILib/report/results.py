@@ -1,0 +1,47 @@
+"""The results folder of `analyze`: everything the contract names."""
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from LiverTumorAILib.lesions.findings_io import write_findings_files
+from LiverTumorAILib.pipeline import Analysis
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.report.dicom_seg import build_segmentation, read_headers
+from LiverTumorAILib.report.dicom_sr import build_structured_report
+from LiverTumorAILib.report.html import write_report
+from LiverTumorAILib.report.lesions_csv import write_lesions_csv
+from LiverTumorAILib.study import Modality
+
+
+def write_results(analysis: Analysis, folder: Path, progress: Progress = Progress()) -> None:
+    """Write findings, segmentation, table, heatmaps, report and, for DICOM input, SEG and SR into a folder.
+
+    The registered phases go to `registered/PHASE.nrrd` on the reference grid, so that the window shows them.
+    """
+    findings, registered = analysis.findings, analysis.registered
+    write_findings_files(findings, folder)
+    progress.update(0.2)
+    write_lesions_csv(findings, folder / "lesions.csv")
+    write_report(registered, findings, folder / "report.html", progress.part(0.2, 0.6))
+    _write_registered(registered, folder / "registered")
+    progress.update(0.8)
+    files = registered.study.volume(registered.reference_phase).dicom_files
+    if files:
+        sources = read_headers(files)
+        segmentation = build_segmentation(findings, sources)
+        segmentation.save_as(folder / "seg.dcm")
+        build_structured_report(findings, segmentation, sources).save_as(folder / "sr.dcm")
+    progress.update(1.0)
+
+
+def _write_registered(registered: RegisteredStudy, folder: Path) -> None:
+    folder.mkdir()
+    unknown = -1024.0 if registered.study.modality is Modality.CT else 0.0
+    for phase, image in registered.images.items():
+        values = np.rint(np.nan_to_num(sitk.GetArrayFromImage(image), nan=unknown))
+        stored = sitk.GetImageFromArray(np.clip(values, -32768, 32767).astype(np.int16))
+        stored.CopyInformation(image)
+        sitk.WriteImage(stored, folder / f"{phase}.nrrd", useCompression=False)
