@@ -11,10 +11,12 @@ from pydicom.uid import generate_uid
 from LiverTumorAILib.lesions import Certainty, Findings, Lesion, Organ
 from LiverTumorAILib.lesions.terminology import LESION_TERMS, ORGAN_TERMS
 from LiverTumorAILib.report.dicom_seg import MANUFACTURER
+from LiverTumorAILib.study import Modality
 
 MILLIMETRE = Code("mm", "UCUM", "millimeter")
 CUBIC_MILLIMETRE = Code("mm3", "UCUM", "cubic millimeter")
 PROBABILITY = Code("1", "UCUM", "no units")
+PROCEDURES = {Modality.CT: codes.LN.CTUnspecifiedBodyRegion, Modality.MR: codes.LN.MRIUnspecifiedBodyRegion}
 PRIVATE_SCHEME = "99LTAI"
 CERTAINTY = Code("certainty", PRIVATE_SCHEME, "Certainty of the lesion type")
 SCORE = Code("score", PRIVATE_SCHEME, "Lesion score")
