@@ -1,0 +1,144 @@
+"""Random but plausible anatomy of an upper abdomen."""
+
+import numpy as np
+
+from LiverTumorAILib.phantom.anatomy import Anatomy, Grid
+from LiverTumorAILib.phantom.body import Habitus, Trunk, paint_trunk
+from LiverTumorAILib.phantom.bowel import (
+    paint_colon,
+    paint_duodenum,
+    paint_mesentery,
+    paint_oesophagus,
+    paint_small_bowel,
+    paint_stomach,
+)
+from LiverTumorAILib.phantom.labels import Tissue
+from LiverTumorAILib.phantom.liver_shape import LiverShape, LiverTraits, keep_largest, paint_liver
+from LiverTumorAILib.phantom.organs import (
+    paint_adrenals,
+    paint_ascites,
+    paint_gallbladder,
+    paint_kidney,
+    paint_pancreas,
+    paint_spleen,
+)
+from LiverTumorAILib.phantom.skeleton import paint_ribs, paint_spine
+from LiverTumorAILib.phantom.space import Canvas, Frame, Space
+from LiverTumorAILib.phantom.vessels import (
+    Landmarks,
+    paint_great_vessels,
+    paint_liver_vessels,
+    paint_portal_trunk,
+)
+
+CIRRHOSIS_SHARE = 0.25
+IN_LIVER = (Tissue.FISSURE, Tissue.HEPATIC_VEINS, Tissue.PORTAL_SPLENIC_VEIN, Tissue.HEPATIC_ARTERY, Tissue.BILE_DUCTS)
+
+
+def default_grid(spacing_mm: float | tuple[float, float, float], rng: np.random.Generator) -> Grid:
+    """Grid that holds the trunk from above the liver's dome to the lower poles of the kidneys.
+
+    Parameters
+    ----------
+    spacing_mm: float or tuple of three floats
+        (z, y, x).
+    rng: numpy.random.Generator
+
+    Returns
+    -------
+    Grid
+        210-240 mm tall, 250-290 mm deep and 350-410 mm wide.
+
+    """
+    spacing = (spacing_mm,) * 3 if np.isscalar(spacing_mm) else tuple(spacing_mm)
+    wide = rng.uniform(350, 410)
+    field = (rng.uniform(210, 240), 0.71 * wide, wide)
+    shape = tuple(int(np.ceil(mm / step)) for mm, step in zip(field, spacing, strict=True))
+    return Grid(shape, tuple(float(s) for s in spacing))
+
+
+def draw_cirrhosis(rng: np.random.Generator) -> float:
+    """Degree of cirrhosis of a random patient: 0 in three of four, else 0.2-1."""
+    return float(rng.uniform(0.2, 1)) if rng.random() < CIRRHOSIS_SHARE else 0.0
+
+
+def draw_frame(rng: np.random.Generator, grid: Grid) -> Frame:
+    """Draw size and position of a patient in a grid."""
+    overall = rng.normal(1, 0.05)
+    scale = tuple(float(np.clip(overall * rng.normal(1, 0.025), 0.87, 1.14)) for _ in range(3))
+    depth = grid.shape[1] * grid.spacing_mm[1]
+    tall = grid.shape[0] * grid.spacing_mm[0]
+    top = rng.uniform(12, 30) if tall > 200 else rng.uniform(5, 15)
+    shift = (float(rng.normal(0, 3)), float(np.clip(rng.normal(-8, 4), -0.05 * depth, 0)), -float(top))
+    return Frame(scale, shift, float(rng.normal(0, 2.5)), float(rng.uniform(2.0, 3.6)))
+
+
+def generate_anatomy(rng: np.random.Generator, grid: Grid, cirrhosis: float | None = None) -> Anatomy:
+    """Generate the anatomy of a random patient.
+
+    Parameters
+    ----------
+    rng: numpy.random.Generator
+        The same state and grid give the same anatomy.
+    grid: Grid
+        The liver's dome lies 5-30 mm under its top, the patient in the middle of x and y; what does not fit is cut.
+    cirrhosis: float, optional
+        0 none to 1 severe; drawn when left out.
+
+    Returns
+    -------
+    Anatomy
+
+    """
+    if cirrhosis is None:
+        cirrhosis = draw_cirrhosis(rng)
+    return build_anatomy(rng, grid, draw_frame(rng, grid), float(cirrhosis))
+
+
+def build_anatomy(rng: np.random.Generator, grid: Grid, frame: Frame, cirrhosis: float) -> Anatomy:
+    """Generate the anatomy of a patient of given size and position, as `generate_anatomy` does."""
+    space = Space(grid, frame, rng)
+    _, ny, nx = grid.shape
+    room = (nx * grid.spacing_mm[2] / 2 / frame.scale[0], ny * grid.spacing_mm[1] / 2 / frame.scale[1])
+    habitus = Habitus.drawn(rng, room)
+    trunk = Trunk(habitus, rng)
+    traits = LiverTraits.drawn(rng, cirrhosis)
+    shape = LiverShape(traits, trunk)
+    marks = Landmarks(rng)
+    spleen = float(np.clip(rng.normal(1, 0.1) + cirrhosis * rng.uniform(0.1, 0.5), 0.75, 1.6))
+    canvas = Canvas(space)
+    fields = paint_trunk(canvas, trunk, rng)
+    paint_spine(canvas, rng)
+    paint_ribs(canvas, trunk, fields, rng)
+    paint_great_vessels(canvas, marks, rng)
+    paint_portal_trunk(canvas, marks)
+    keep_away = np.zeros(grid.shape, bool)
+    for side in (-1, 1):
+        box, distance = paint_kidney(canvas, side, rng)
+        keep_away[box] |= distance < 2 + 5 * habitus.visceral
+    paint_adrenals(canvas, rng)
+    gallbladder = paint_gallbladder(canvas, shape.drop_mm, rng)
+    if gallbladder is not None:
+        keep_away[gallbladder[0]] |= gallbladder[1] < 0
+    paint_oesophagus(canvas)
+    paint_liver(canvas, shape, fields, keep_away, rng)
+    paint_liver_vessels(canvas, marks, rng)
+    keep_largest(canvas, Tissue.LIVER, IN_LIVER)
+    paint_spleen(canvas, fields, spleen, marks, rng)
+    paint_pancreas(canvas, marks, habitus.visceral, rng)
+    paint_stomach(canvas, habitus.front_mm, rng)
+    paint_duodenum(canvas, rng)
+    paint_colon(canvas, habitus.front_mm, habitus.half_width_mm, rng)
+    paint_small_bowel(canvas, habitus.front_mm, rng)
+    ascites = 0.0
+    if cirrhosis > 0.35 and rng.random() < 0.5:
+        ascites = float(cirrhosis * rng.uniform(0.2, 1))
+        paint_ascites(canvas, fields, ascites, rng)
+    paint_mesentery(canvas, marks, rng)
+    description = {
+        "cirrhosis": cirrhosis, "ascites": ascites, "spleen_size": spleen, "visceral_fat": habitus.visceral,
+        "subcutaneous_fat_mm": habitus.fat_side_mm, "scale_x": frame.scale[0], "scale_y": frame.scale[1],
+        "scale_z": frame.scale[2], "rotation_deg": frame.rotation_deg, "riedel_mm": traits.riedel_mm,
+        "caudate": traits.caudate, "gallbladder": float(gallbladder is not None),
+    }  # fmt: skip
+    return Anatomy(canvas.labels, grid, cirrhosis, description)
