@@ -1,0 +1,199 @@
+"""Self-similarity context: 12 distances around a voxel, quantised to 60 bits.
+
+Source: Heinrich et al., "Towards realtime multimodal fusion for image-guided interventions using
+self-similarities", MICCAI 2013.
+"""
+
+import numpy as np
+from numba import njit, prange, types
+from numba.extending import intrinsic
+
+UNKNOWN = np.uint64(1 << 63)
+"""Descriptor of a voxel that the image does not show."""
+
+BITS = 60
+"""Bits that a Hamming distance counts: 12 distances of 5 bits each."""
+
+_DIAGONALS = np.array([(1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)], dtype=np.int64)
+
+
+def _context() -> np.ndarray:
+    """The 12 pairs of face neighbours: for each pair its diagonal and the neighbour at which it starts."""
+    faces = [np.array(face) for face in ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))]
+    rows = []
+    for diagonal_index, diagonal in enumerate(_DIAGONALS):
+        for start in faces:
+            if any(np.array_equal(start + diagonal, end) for end in faces):
+                rows.append((diagonal_index, *start))
+    return np.array(rows, dtype=np.int64)
+
+
+_CONTEXT = _context()
+
+
+@intrinsic
+def popcount(_typing_context, value):  # noqa: ANN001, ANN201
+    """Number of bits set in a uint64, as int64."""
+
+    def generate(_context, builder, _signature, arguments):  # noqa: ANN001, ANN202
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
+
+
+@njit(parallel=True, cache=True)
+def _fill_along_first_axis(image: np.ndarray) -> None:
+    """Extend known values into unknown ones along the first axis, in place."""
+    depth, height, width = image.shape
+    for y in prange(height):
+        for x in range(width):
+            for z in range(1, depth):
+                if np.isnan(image[z, y, x]):
+                    image[z, y, x] = image[z - 1, y, x]
+            for z in range(depth - 2, -1, -1):
+                if np.isnan(image[z, y, x]):
+                    image[z, y, x] = image[z + 1, y, x]
+
+
+def fill_unknown(image: np.ndarray) -> np.ndarray:
+    """A copy without NaN: known values are extended along z, then y, then x."""
+    filled = image.copy()
+    for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1)):
+        _fill_along_first_axis(filled.transpose(order))
+    return filled
+
+
+@njit(parallel=True, cache=True)
+def _patch_distance(image: np.ndarray, dz: int, dy: int, dx: int, out: np.ndarray) -> None:
+    """Squared difference between the image and itself shifted, summed over 3x3x3 patches."""
+    depth, height, width = image.shape
+    for z in prange(depth):
+        plane = np.zeros((height, width), np.float32)
+        for pz in range(max(z - 1, 0), min(z + 2, depth)):
+            sz = min(max(pz + dz, 0), depth - 1)
+            for y in range(height):
+                sy = min(max(y + dy, 0), height - 1)
+                for x in range(width):
+                    sx = min(max(x + dx, 0), width - 1)
+                    difference = image[pz, y, x] - image[sz, sy, sx]
+                    plane[y, x] += difference * difference
+        rows = np.zeros((height, width), np.float32)
+        for y in range(height):
+            before = max(y - 1, 0)
+            after = min(y + 1, height - 1)
+            for x in range(width):
+                rows[y, x] = plane[before, x] + plane[y, x] + plane[after, x]
+        for y in range(height):
+            for x in range(width):
+                out[z, y, x] = rows[y, max(x - 1, 0)] + rows[y, x] + rows[y, min(x + 1, width - 1)]
+
+
+@njit(parallel=True, cache=True)
+def _mean_context(distances: np.ndarray, context: np.ndarray, step: int, stride: int) -> float:
+    """Mean distance over a sample of the voxels."""
+    _, depth, height, width = distances.shape
+    sums = np.zeros(depth)
+    for z in prange(depth):
+        total = 0.0
+        for y in range(0, height, stride):
+            for x in range(0, width, stride):
+                for pair in range(context.shape[0]):
+                    total += distances[context[pair, 0], z, y, x]
+        sums[z] = total
+    rows = (height + stride - 1) // stride
+    columns = (width + stride - 1) // stride
+    return sums.sum() / (depth * rows * columns * context.shape[0])
+
+
+@njit(parallel=True, cache=True)
+def _quantise(distances: np.ndarray, context: np.ndarray, step: int, known: np.ndarray, mean: float) -> np.ndarray:
+    """Descriptors from patch distances: each of 12 values in six levels as a thermometer code."""
+    _, depth, height, width = distances.shape
+    pairs = context.shape[0]
+    thresholds = np.empty(5, np.float32)
+    for level in range(5):
+        thresholds[level] = -np.log((level + 1.5) / 6.0)
+    out = np.empty((depth, height, width), np.uint64)
+    for z in prange(depth):
+        values = np.empty(pairs, np.float32)
+        for y in range(height):
+            for x in range(width):
+                if not known[z, y, x]:
+                    out[z, y, x] = np.uint64(1) << np.uint64(63)
+                    continue
+                lowest = np.float32(np.inf)
+                total = np.float32(0)
+                for pair in range(pairs):
+                    value = distances[
+                        context[pair, 0],
+                        min(max(z + step * context[pair, 1], 0), depth - 1),
+                        min(max(y + step * context[pair, 2], 0), height - 1),
+                        min(max(x + step * context[pair, 3], 0), width - 1),
+                    ]
+                    values[pair] = value
+                    total += value
+                    lowest = min(lowest, value)
+                noise = min(max(total / pairs - lowest, np.float32(mean * 1e-3)), np.float32(mean * 1e3))
+                noise = max(noise, np.float32(1e-12))
+                code = np.uint64(0)
+                for pair in range(pairs):
+                    scaled = (values[pair] - lowest) / noise
+                    bits = np.uint64(0)
+                    for level in range(5):
+                        if scaled <= thresholds[level]:
+                            bits = (bits << np.uint64(1)) | np.uint64(1)
+                    code = (code << np.uint64(5)) | bits
+                out[z, y, x] = code
+    return out
+
+
+def describe(image: np.ndarray, step: int = 2) -> np.ndarray:
+    """Self-similarity context descriptors of an image.
+
+    Parameters
+    ----------
+    image: numpy.ndarray
+        float32 (z, y, x) on an isotropic grid, NaN where unknown.
+    step: int
+        Distance of the compared patches from the centre, in voxels.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint64 (z, y, x); `UNKNOWN` where the image is NaN.
+
+    """
+    known = np.isfinite(image)
+    filled = fill_unknown(image)
+    distances = np.empty((len(_DIAGONALS), *image.shape), np.float32)
+    for index, (dz, dy, dx) in enumerate(_DIAGONALS * step):
+        _patch_distance(filled, dz, dy, dx, distances[index])
+    mean = _mean_context(distances, _CONTEXT, step, 2)
+    return _quantise(distances, _CONTEXT, step, known, mean)
+
+
+@njit(parallel=True, cache=True)
+def _similarity(first: np.ndarray, second: np.ndarray, region: np.ndarray) -> tuple[float, int]:
+    depth, height, width = first.shape
+    sums = np.zeros(depth, np.int64)
+    counts = np.zeros(depth, np.int64)
+    mask = ~(np.uint64(1) << np.uint64(63))
+    for z in prange(depth):
+        total = 0
+        count = 0
+        for y in range(height):
+            for x in range(width):
+                a = first[z, y, x]
+                b = second[z, y, x]
+                if region[z, y, x] and (a | b) <= mask:
+                    total += popcount(a ^ b)
+                    count += 1
+        sums[z] = total
+        counts[z] = count
+    return sums.sum(), counts.sum()
+
+
+def similarity(first: np.ndarray, second: np.ndarray, region: np.ndarray) -> float:
+    """Mean similarity (0-1) of two descriptor volumes in a region (bool) where both are known; 0 if nowhere."""
+    total, count = _similarity(first, second, region)
+    return 1.0 - total / (BITS * count) if count else 0.0

@@ -1,0 +1,145 @@
+"""Dense displacement sampling: the cost of every displacement of every control point.
+
+Source: Heinrich et al., "MRF-based deformable registration and ventilation estimation of lung CT",
+IEEE Transactions on Medical Imaging 32(7), 2013.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit, prange
+
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.registration.descriptors import UNKNOWN, popcount
+
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of the search.
+
+    Attributes
+    ----------
+    shrink: int
+        Voxels of the level's grid are this many times those of the working grid.
+    spacing: int
+        Distance of the control points, in voxels of the level's grid.
+    radius: int
+        Displacements sampled to each side of each axis.
+    step: int
+        Distance of the sampled displacements, in voxels of the level's grid.
+
+    """
+
+    shrink: int
+    spacing: int
+    radius: int
+    step: int
+
+    @property
+    def side(self) -> int:
+        """Number of displacements along one axis."""
+        return 2 * self.radius + 1
+
+    def control_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Number of control points that cover a grid of `shape`; point i lies at voxel i * spacing."""
+        return tuple(-(-(size - 1) // self.spacing) + 1 for size in shape)
+
+
+@njit(parallel=True, cache=True)
+def _sample(
+    fixed: np.ndarray,
+    moving: np.ndarray,
+    active: np.ndarray,
+    control_shape: tuple[int, int, int],
+    spacing: int,
+    radius: int,
+    step: int,
+    first: int,
+    last: int,
+    out: np.ndarray,
+) -> None:
+    depth, height, width = fixed.shape
+    side = 2 * radius + 1
+    mask = ~(np.uint64(1) << np.uint64(63))
+    for node in prange(first, last):
+        node_z = node // (control_shape[1] * control_shape[2])
+        node_y = node // control_shape[2] % control_shape[1]
+        node_x = node % control_shape[2]
+        z0 = node_z * spacing - spacing // 2
+        y0 = node_y * spacing - spacing // 2
+        x0 = node_x * spacing - spacing // 2
+        sums = np.zeros(side**3, np.int64)
+        unknown = np.zeros(side**3, np.int64)
+        samples = 0
+        for z in range(max(z0, 0), min(z0 + spacing, depth)):
+            for y in range(max(y0, 0), min(y0 + spacing, height)):
+                for x in range(max(x0, 0), min(x0 + spacing, width)):
+                    value = fixed[z, y, x]
+                    if value > mask or not active[z, y, x]:
+                        continue
+                    samples += 1
+                    for lz in range(side):
+                        for ly in range(side):
+                            row = moving[z + lz * step, y + ly * step]
+                            label = (lz * side + ly) * side
+                            for lx in range(side):
+                                other = row[x + lx * step]
+                                flag = np.int64(other >> np.uint64(63))
+                                sums[label + lx] += popcount((value ^ other) & mask) * (1 - flag)
+                                unknown[label + lx] += flag
+        if samples == 0:
+            out[node] = 0.0
+            continue
+        total = 0.0
+        count = 0
+        lowest = np.inf
+        for label in range(side**3):
+            known = samples - unknown[label]
+            total += sums[label]
+            count += known
+            if 2 * known >= samples:
+                lowest = min(lowest, sums[label] / known)
+        if count == 0 or lowest == np.inf:
+            out[node] = 0.0
+            continue
+        # What the moving image does not show shall neither attract nor repel.
+        neutral = 0.5 * (lowest + total / count)
+        volume = np.float32(spacing**3)
+        for label in range(side**3):
+            out[node, label] = (sums[label] + unknown[label] * neutral) / volume
+
+
+def sample_displacements(
+    fixed: np.ndarray, moving: np.ndarray, active: np.ndarray, level: Level, progress: Progress
+) -> np.ndarray:
+    """Mean Hamming distance of each control point's cell for each sampled displacement.
+
+    Parameters
+    ----------
+    fixed, moving: numpy.ndarray
+        Descriptors, uint64 (z, y, x), on the same grid.
+    active: numpy.ndarray
+        bool (z, y, x), the voxels of `fixed` that take part.
+    level: Level
+    progress: Progress
+        Polled for cancel between chunks of control points.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (control points, displacements); displacements in (z, y, x) order, `level.side` to each axis.
+
+    """
+    reach = level.radius * level.step
+    padded = np.full(tuple(size + 2 * reach for size in moving.shape), UNKNOWN, np.uint64)
+    padded[reach:-reach, reach:-reach, reach:-reach] = moving
+    control_shape = level.control_shape(fixed.shape)
+    nodes = int(np.prod(control_shape))
+    costs = np.empty((nodes, level.side**3), np.float32)
+    for first in range(0, nodes, _CHUNK):
+        progress.check()
+        last = min(first + _CHUNK, nodes)
+        _sample(fixed, padded, active, control_shape, level.spacing, level.radius, level.step, first, last, costs)
+    return costs

@@ -1,0 +1,135 @@
+"""Symmetric search for the displacement field, from coarse to fine.
+
+Source: Heinrich et al., IEEE Transactions on Medical Imaging 32(7), 2013.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.registration.descriptors import describe, fill_unknown
+from LiverTumorAILib.registration.fields import (
+    compose,
+    make_inverse_consistent,
+    sample_field,
+    spline_field,
+    unfold,
+    warp,
+)
+from LiverTumorAILib.registration.matching import Level, sample_displacements
+from LiverTumorAILib.registration.spanning_tree import regularise, spanning_tree
+from LiverTumorAILib.registration.working_grid import shrink
+
+FIELD_RATIO = 2
+"""Voxels of the grid that holds the fields are this many times those of the working grid."""
+
+LEVELS = (
+    Level(shrink=2, spacing=4, radius=6, step=2),
+    Level(shrink=2, spacing=3, radius=4, step=1),
+    Level(shrink=1, spacing=5, radius=3, step=1),
+    Level(shrink=1, spacing=4, radius=2, step=1),
+)
+"""At 2 mm: control points every 16, 12, 10, 8 mm; displacements up to 48, 16, 6, 4 mm."""
+
+SMOOTHNESS = 1.0
+"""Weight of squared displacement differences (mm2) per mm of control point spacing."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One of the two images on the working grid.
+
+    Attributes
+    ----------
+    image: numpy.ndarray
+        float32 (z, y, x), NaN where unknown.
+    body: numpy.ndarray
+        bool on the grid of the fields: where displacements are sought.
+
+    """
+
+    image: np.ndarray
+    body: np.ndarray
+
+
+def _at(mask: np.ndarray, ratio: int, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask of the fields' grid on the working grid shrunk by `ratio`."""
+    repeats = FIELD_RATIO // ratio
+    for axis in range(3):
+        mask = np.repeat(mask, repeats, axis)
+    return np.ascontiguousarray(mask[tuple(slice(size) for size in shape)])
+
+
+def _control_field(field: np.ndarray, control_shape: tuple[int, ...], spacing: float) -> np.ndarray:
+    """Field at the control points, `spacing` voxels apart, as (control points, 3)."""
+    axes = (np.arange(size, dtype=np.float32) * spacing for size in control_shape)
+    positions = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    return sample_field(field, positions)
+
+
+def _improve(
+    fixed: np.ndarray,
+    described: np.ndarray,
+    active: np.ndarray,
+    moving: np.ndarray,
+    field: np.ndarray,
+    level: Level,
+    spacing_mm: float,
+    progress: Progress,
+) -> np.ndarray:
+    """One level in one direction: what has to be added to `field`, then `field` itself, as one field."""
+    ratio = FIELD_RATIO / level.shrink
+    warped = describe(warp(moving, field, ratio))
+    costs = sample_displacements(described, warped, active, level, progress)
+    control_shape = level.control_shape(fixed.shape)
+    progress.check()
+    tree = spanning_tree(fill_unknown(fixed), control_shape, level.spacing)
+    prior = _control_field(field, control_shape, level.spacing / ratio) * np.float32(ratio / level.step)
+    voxel_mm = spacing_mm * level.shrink
+    weight = SMOOTHNESS * (level.step * voxel_mm) ** 2 / (level.spacing * voxel_mm)
+    steps = regularise(costs, tree, prior, weight, progress)
+    control = (steps * np.float32(level.step / ratio)).reshape(*control_shape, 3)
+    progress.check()
+    return compose(spline_field(control, level.spacing / ratio, field.shape[:3]), field)
+
+
+def search(fixed: View, moving: View, spacing_mm: float, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    """Fields from fixed to moving and back, on the working grid shrunk by `FIELD_RATIO`.
+
+    Parameters
+    ----------
+    fixed, moving: View
+        On the same working grid, roughly aligned.
+    spacing_mm: float
+        Of the working grid.
+    progress: Progress
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        float32 (z, y, x, 3), components (z, y, x) in voxels of the fields' grid.
+
+    """
+    forward = np.zeros((*fixed.body.shape, 3), np.float32)
+    backward = forward
+    shares = np.cumsum([0.0] + [_work(level) for level in LEVELS])
+    shares /= shares[-1]
+    for index, level in enumerate(LEVELS):
+        part = progress.part(shares[index], shares[index + 1])
+        images = [shrink(view.image, level.shrink) for view in (fixed, moving)]
+        actives = [_at(view.body, level.shrink, images[0].shape) for view in (fixed, moving)]
+        part.update(0.05)
+        described = [describe(image) for image in images]
+        part.update(0.2)
+        new_forward = _improve(images[0], described[0], actives[0], images[1], forward, level, spacing_mm, part)
+        part.update(0.6)
+        new_backward = _improve(images[1], described[1], actives[1], images[0], backward, level, spacing_mm, part)
+        forward, backward = make_inverse_consistent(new_forward, new_backward)
+        forward, backward = unfold(forward), unfold(backward)
+        part.update(1.0)
+    return forward, backward
+
+
+def _work(level: Level) -> float:
+    return (0.5 + level.side**3 / 300) / level.shrink**3
