@@ -1,6 +1,7 @@
 """From a folder of DICOM or volumes to a `Study` with recognised phases."""
 
+from LiverTumorAILib.study.loading import load_study
 from LiverTumorAILib.study.phase import REFERENCE_ORDER, Phase
 from LiverTumorAILib.study.study import Modality, Study, StudyVolume
 
-__all__ = ["REFERENCE_ORDER", "Modality", "Phase", "Study", "StudyVolume"]
+__all__ = ["REFERENCE_ORDER", "Modality", "Phase", "Study", "StudyVolume", "load_study"]
