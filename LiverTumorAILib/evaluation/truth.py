@@ -50,9 +50,9 @@ def read_truth(case: Path) -> Truth:
     try:
         organs = sitk.ReadImage(folder / "organs.nii.gz")
         lesions = sitk.Cast(sitk.ReadImage(folder / "lesions.nii.gz"), sitk.sitkUInt16)
-        records = json.loads((folder / "lesions.json").read_text(encoding="utf-8"))
-        types = {int(label): LesionType(record["type"]) for label, record in records.items()}
-        long_axes = {int(label): float(record["long_axis_mm"]) for label, record in records.items()}
+        records = json.loads((folder / "lesions.json").read_text(encoding="utf-8"))["lesions"]
+        types = {int(record["label"]): LesionType(record["type"]) for record in records}
+        long_axes = {int(record["label"]): float(record["long_axis_mm"]) for record in records}
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LiverTumorAIError(
             "The truth of a case is missing or broken",
