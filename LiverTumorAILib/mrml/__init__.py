@@ -1,0 +1,1 @@
+"""Findings and MRML nodes. The only folder that imports slicer or vtk."""

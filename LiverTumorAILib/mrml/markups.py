@@ -1,0 +1,77 @@
+"""Long and short axis of each lesion as line markups."""
+
+import slicer
+
+from LiverTumorAILib.lesions import Axis, Findings, Lesion
+from LiverTumorAILib.mrml.geometry import ras_from_lps
+from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes, put_in_folder, remove_owned
+
+AXES_FOLDER = "Lesion axes"
+AXIS_PREFIX = "axis:"
+AXIS_COLORS = {"long": (1.0, 0.9, 0.2), "short": (0.3, 0.9, 1.0)}
+
+
+def axis_role(lesion: Lesion, kind: str) -> str:
+    """Role of the node of a lesion's 'long' or 'short' axis."""
+    return f"{AXIS_PREFIX}{kind}:{lesion.uid}"
+
+
+def show_axes(scene: slicer.vtkMRMLScene, findings: Findings) -> None:
+    """Make or update the axes of every lesion, hidden, and remove those of lesions that are gone."""
+    roles = frozenset(axis_role(lesion, kind) for lesion in findings.lesions for kind in AXIS_COLORS)
+    remove_owned(scene, keep=roles, prefix=AXIS_PREFIX)
+    for lesion in findings.lesions:
+        update_axes(scene, lesion)
+    select_axes(scene, None)
+
+
+def update_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
+    """Make or update the two lines of one lesion; their labels show the length in mm."""
+    measurement = lesion.measurement
+    for kind, axis in (("long", measurement.long_axis), ("short", measurement.short_axis)):
+        role = axis_role(lesion, kind)
+        is_new = role not in owned_nodes(scene)
+        node = owned_node(scene, "vtkMRMLMarkupsLineNode", role, f"{lesion.label} {kind} axis")
+        if is_new:
+            _style(node, kind)
+            put_in_folder(scene, node, AXES_FOLDER)
+        _set_points(node, axis)
+
+
+def remove_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
+    """Remove the axes of a lesion."""
+    for kind in AXIS_COLORS:
+        remove_owned(scene, prefix=axis_role(lesion, kind))
+
+
+def _set_points(node: slicer.vtkMRMLMarkupsLineNode, axis: Axis) -> None:
+    with slicer.util.NodeModify(node):
+        node.SetLocked(False)
+        node.RemoveAllControlPoints()
+        for point in (axis.start_mm, axis.end_mm):
+            node.AddControlPointWorld(ras_from_lps(point))
+        # An axis follows from the segment; dragging it would show a length that no report has.
+        node.SetLocked(True)
+
+
+def _style(node: slicer.vtkMRMLMarkupsLineNode, kind: str) -> None:
+    measurement = node.GetMeasurement("length")
+    measurement.SetPrintFormat("%-#4.1f%s")
+    display = node.GetDisplayNode()
+    display.SetSelectedColor(*AXIS_COLORS[kind])
+    display.SetColor(*AXIS_COLORS[kind])
+    display.SetPointLabelsVisibility(False)
+    display.SetPropertiesLabelVisibility(True)
+    display.SetTextScale(2.5)
+    display.SetUseGlyphScale(False)
+    display.SetGlyphSize(1.5)
+    display.SetCurveLineSizeMode(slicer.vtkMRMLMarkupsDisplayNode.UseLineDiameter)
+    display.SetLineDiameter(0.7)
+
+
+def select_axes(scene: slicer.vtkMRMLScene, selected: Lesion | None) -> None:
+    """Show the axes of the selected lesion only; None hides all."""
+    shown = {axis_role(selected, kind) for kind in AXIS_COLORS} if selected else set()
+    for role, node in owned_nodes(scene).items():
+        if role.startswith(AXIS_PREFIX):
+            node.SetDisplayVisibility(role in shown)

@@ -1,0 +1,57 @@
+"""Finding and making the nodes that belong to this extension, each known by its role."""
+
+import slicer
+
+ROLE = "LiverTumorAI.Role"
+"""Node attribute that says what a node is for, such as 'volume:arterial' or 'segmentation'."""
+
+
+def owned_nodes(scene: slicer.vtkMRMLScene) -> dict[str, slicer.vtkMRMLNode]:
+    """All nodes of this extension in the scene by role."""
+    nodes = (scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes()))
+    return {role: node for node in nodes if (role := node.GetAttribute(ROLE))}
+
+
+def owned_node(scene: slicer.vtkMRMLScene, class_name: str, role: str, name: str) -> slicer.vtkMRMLNode:
+    """The node with this role, made if the scene lacks it; it bears `name` afterwards."""
+    node = owned_nodes(scene).get(role)
+    if node is None or node.GetClassName() != class_name:
+        node = scene.AddNewNodeByClass(class_name, name)
+        node.SetAttribute(ROLE, role)
+        node.CreateDefaultDisplayNodes()
+    elif node.GetName() != name:
+        node.SetName(name)
+    return node
+
+
+def remove_owned(scene: slicer.vtkMRMLScene, keep: frozenset[str] = frozenset(), prefix: str = "") -> None:
+    """Remove the nodes whose role begins with `prefix` and is not among `keep`, with their display nodes."""
+    for role, node in owned_nodes(scene).items():
+        if role.startswith(prefix) and role not in keep:
+            remove_with_display(scene, node)
+
+
+def remove_with_display(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode) -> None:
+    """Remove a node and what only serves it."""
+    servants = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
+    servants += [node.GetNthStorageNode(index) for index in range(node.GetNumberOfStorageNodes())]
+    scene.RemoveNode(node)
+    for servant in filter(None, servants):
+        scene.RemoveNode(servant)
+
+
+def put_in_folder(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode, folder: str) -> None:
+    """Show a node inside a folder of the subject hierarchy; the folder is made if missing."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    root = hierarchy.GetSceneItemID()
+    item = hierarchy.GetItemChildWithName(root, folder) or hierarchy.CreateFolderItem(root, folder)
+    child = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(item, node)
+    hierarchy.SetItemParent(child, item)
+
+
+def remove_folder(scene: slicer.vtkMRMLScene, folder: str) -> None:
+    """Remove an empty folder of the subject hierarchy."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.GetItemChildWithName(hierarchy.GetSceneItemID(), folder)
+    if item and not hierarchy.GetNumberOfItemChildren(item):
+        hierarchy.RemoveItem(item)

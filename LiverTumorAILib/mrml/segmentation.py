@@ -1,0 +1,179 @@
+"""Findings as one segmentation node, and edited segments back to masks."""
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+import vtk
+from scipy import ndimage
+
+from LiverTumorAILib.lesions import Certainty, Findings, Lesion, Organ
+from LiverTumorAILib.lesions.terminology import LESION_TERMS, ORGAN_TERMS, Code, Term
+from LiverTumorAILib.mrml.geometry import image_from_oriented, index_to_ras, oriented_image_data
+from LiverTumorAILib.mrml.nodes import owned_node
+
+SEGMENTATION_ROLE = "segmentation"
+BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+LESION_UID_TAG = "LiverTumorAI.LesionUID"
+VESSELS = (Organ.HEPATIC_VESSELS, Organ.PORTAL_SPLENIC_VEIN)
+OTHER_ORGANS = (Organ.GALLBLADDER, Organ.SPLEEN, Organ.PANCREAS, Organ.STOMACH)
+
+LIVER_FILL = 0.12
+ORGAN_FILL = 0.3
+LESION_FILL = 0.35
+UNCERTAIN_FILL = 0.12
+"""Opacity of fills in slice views; an uncertain lesion is hardly filled, so that its outline alone speaks."""
+
+
+def lesion_name(lesion: Lesion) -> str:
+    """Segment name of a lesion, such as '1 HCC 92%'; a question mark after the type says uncertain."""
+    doubt = "?" if lesion.certainty is Certainty.UNCERTAIN else ""
+    return f"{lesion.label} {lesion.type.title}{doubt} {lesion.type_probabilities.get(lesion.type, 0.0):.0%}"
+
+
+def lesion_segment_id(lesion: Lesion) -> str:
+    """Segment ID of a lesion."""
+    return f"lesion-{lesion.label}"
+
+
+def organ_segment_id(organ: Organ) -> str:
+    """Segment ID of an organ."""
+    return organ.name.lower().replace("_", "-")
+
+
+def terminology_entry(term: Term) -> str:
+    """A term in the form that Slicer's segments store."""
+    region = _code(term.region) if term.region else "^^"
+    parts = (
+        "Segmentation category and type - DICOM master list",
+        _code(term.category),
+        _code(term.type),
+        "^^",
+        "Anatomic codes - DICOM master list",
+        region,
+        "^^",
+    )
+    return "~".join(parts)
+
+
+def _code(code: Code) -> str:
+    return f"{code.scheme}^{code.value}^{code.meaning}"
+
+
+def show_segmentation(
+    scene: slicer.vtkMRMLScene, findings: Findings, volume: slicer.vtkMRMLScalarVolumeNode
+) -> slicer.vtkMRMLSegmentationNode:
+    """Show liver, vessels, organs and each lesion as segments of one node on the grid of `volume`."""
+    node = owned_node(scene, "vtkMRMLSegmentationNode", SEGMENTATION_ROLE, "Liver findings")
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    segmentation = node.GetSegmentation()
+    segmentation.RemoveAllSegments()
+    segmentation.SetSourceRepresentationName(BINARY_LABELMAP)
+    _add_organs(node, findings)
+    _add_lesions(node, findings)
+    display = node.GetDisplayNode()
+    display.SetVisibility2DFill(True)
+    display.SetVisibility2DOutline(True)
+    display.SetOpacity2DFill(1.0)
+    return node
+
+
+def _add_organs(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> None:
+    voxels = sitk.GetArrayViewFromImage(findings.organ_labels)
+    layer = oriented_image_data(voxels, index_to_ras(findings.organ_labels))
+    present = set(np.unique(voxels).tolist())
+    for organ in Organ:
+        if organ in present:
+            _add_segment(node, layer, organ, organ_segment_id(organ), organ.title, ORGAN_TERMS[organ])
+            fill = LIVER_FILL if organ is Organ.LIVER else ORGAN_FILL
+            _set_display(node, organ_segment_id(organ), fill, opacity_3d=0.3 if organ is Organ.LIVER else 1.0)
+            node.GetDisplayNode().SetSegmentVisibility(organ_segment_id(organ), organ not in OTHER_ORGANS)
+
+
+def _add_lesions(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> None:
+    voxels = sitk.GetArrayViewFromImage(findings.lesion_labels)
+    if voxels.max(initial=0) <= np.iinfo(np.uint8).max:
+        voxels = voxels.astype(np.uint8)
+    layer = oriented_image_data(voxels, index_to_ras(findings.lesion_labels))
+    for lesion in sorted(findings.lesions, key=lambda lesion: lesion.label):
+        segment_id = lesion_segment_id(lesion)
+        segment = _add_segment(node, layer, lesion.label, segment_id, lesion_name(lesion), LESION_TERMS[lesion.type])
+        segment.SetTag(LESION_UID_TAG, lesion.uid)
+        uncertain = lesion.certainty is Certainty.UNCERTAIN
+        _set_display(node, segment_id, UNCERTAIN_FILL if uncertain else LESION_FILL)
+
+
+def _add_segment(
+    node: slicer.vtkMRMLSegmentationNode,
+    layer: slicer.vtkOrientedImageData,
+    value: int,
+    segment_id: str,
+    name: str,
+    term: Term,
+) -> slicer.vtkSegment:
+    """Add the voxels of `layer` that equal `value` as a segment; segments of one layer share its voxels."""
+    segment = slicer.vtkSegment()
+    segment.SetName(name)
+    segment.SetColor(*(component / 255 for component in term.colour))
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), terminology_entry(term))
+    segment.AddRepresentation(BINARY_LABELMAP, layer)
+    segment.SetLabelValue(int(value))
+    node.GetSegmentation().AddSegment(segment, segment_id)
+    return segment
+
+
+def _set_display(node: slicer.vtkMRMLSegmentationNode, segment_id: str, fill: float, opacity_3d: float = 1.0) -> None:
+    display = node.GetDisplayNode()
+    display.SetSegmentOpacity2DFill(segment_id, fill)
+    display.SetSegmentOpacity2DOutline(segment_id, 1.0)
+    display.SetSegmentOpacity3D(segment_id, opacity_3d)
+
+
+def rename_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion) -> None:
+    """Give a lesion's segment the name, term and colour that fit its present type."""
+    segment = node.GetSegmentation().GetSegment(lesion_segment_id(lesion))
+    term = LESION_TERMS[lesion.type]
+    segment.SetName(lesion_name(lesion))
+    segment.SetColor(*(component / 255 for component in term.colour))
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), terminology_entry(term))
+
+
+def lesion_uid_of_segment(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str | None:
+    """UID of the lesion that a segment shows; None for organs and segments that the user added."""
+    segment = node.GetSegmentation().GetSegment(segment_id)
+    if segment is None or not segment.HasTag(LESION_UID_TAG):
+        return None
+    return _tag(segment, LESION_UID_TAG)
+
+
+def _tag(segment: slicer.vtkSegment, name: str) -> str:
+    value = vtk.reference("")
+    segment.GetTag(name, value)
+    return value.get()
+
+
+def segment_mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> sitk.Image | None:
+    """A segment as uint8 mask (0 or 1; LPS, mm) on the part of the segmentation's grid that it fills.
+
+    None where the segment is empty.
+    """
+    data = slicer.vtkOrientedImageData()
+    node.GetBinaryLabelmapRepresentation(segment_id, data)
+    if not data.GetPointData().GetScalars() or 0 in data.GetDimensions():
+        return None
+    image = image_from_oriented(data)
+    voxels = sitk.GetArrayViewFromImage(image) > 0
+    boxes = ndimage.find_objects(voxels.view(np.uint8))
+    if not boxes:
+        return None
+    first = [side.start for side in reversed(boxes[0])]
+    size = [side.stop - side.start for side in reversed(boxes[0])]
+    return sitk.Cast(sitk.RegionOfInterest(image, size, first) > 0, sitk.sitkUInt8)
+
+
+def set_segment_mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str, mask: sitk.Image) -> None:
+    """Replace a segment's voxels by a mask (LPS, mm), leaving all other segments as they are."""
+    voxels = (sitk.GetArrayViewFromImage(mask) > 0).astype(np.uint8)
+    data = oriented_image_data(voxels, index_to_ras(mask))
+    slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
+        data, node, segment_id, slicer.vtkSlicerSegmentationsModuleLogic.MODE_REPLACE, data.GetExtent()
+    )
