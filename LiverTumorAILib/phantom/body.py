@@ -85,8 +85,8 @@ class Trunk:
         self.power = rng.uniform(2.15, 2.6)
         self.left_dome_mm = rng.uniform(-28, -8)
         self.saddle_mm = rng.uniform(-30, -20)
-        self.recess_mm = {"front": rng.uniform(45, 65), "side": rng.uniform(85, 110), "back": rng.uniform(100, 125)}
-        self.dome_power = rng.uniform(2.8, 3.8)
+        self.recess_mm = {"front": rng.uniform(45, 65), "side": rng.uniform(90, 115), "back": rng.uniform(100, 130)}
+        self.dome_power = rng.uniform(4.2, 6.5)
 
     def radius(
         self, x: np.ndarray, y: np.ndarray, z: np.ndarray, wide: float = 0, front: float = 0, back: float = 0
@@ -133,12 +133,14 @@ def paint_trunk(canvas: Canvas, trunk: Trunk, rng: np.random.Generator) -> Trunk
     radius = trunk.radius(x, y, z)
     wall = trunk.distance(radius, x, y)
     shell = habitus.WALL_MM
-    outline = trunk.radius(
-        x, y, z, shell + habitus.fat_side_mm, shell + habitus.fat_front_mm - 4, shell + habitus.fat_back_mm + 14
-    )
+    side, front, back = habitus.fat_side_mm, habitus.fat_front_mm, habitus.fat_back_mm
+    outline = trunk.radius(x, y, z, shell + side, shell + front - 4, shell + back - 1)
     surface = trunk.distance(outline, x, y)
-    # The furrow over the spine.
-    surface += 7 * np.exp(-((x / 16) ** 2)) * (y > 40)
+    # Fat is thinner over the back's muscles, which bulge on both sides of the furrow over the spine.
+    cover = 4 + 0.75 * back
+    bulge = np.hypot(np.maximum(np.abs(x) - 26, 0) / 1.25, np.maximum(y - 84, 0)) - (21 * habitus.muscle + cover)
+    surface = smooth_min(surface, np.where(y > 60, bulge, np.float32(50)), radius=20.0)
+    surface += 6 * np.exp(-((x / 15) ** 2)) * (y > 40)
     canvas.paint(everything, surface < 0, Tissue.SKIN, ())
     canvas.paint(everything, surface < -2.0, Tissue.FAT, ())
     _paint_muscles(canvas, trunk, wall, surface)
@@ -165,7 +167,7 @@ def _paint_muscles(canvas: Canvas, trunk: Trunk, wall: np.ndarray, surface: np.n
     box = space.box(low, high)
     bx, by, bz = space.coordinates(box)
     side = np.abs(bx)
-    paraspinal = ellipsoid((side, by, np.zeros_like(side)), (29, 82, 0), (27 * bulk, 19 * bulk, 1e4))
+    paraspinal = ellipsoid((side, by, np.zeros_like(side)), (33, 84, 0), (32 * bulk, 19 * bulk, 1e4))
     canvas.paint(box, (paraspinal < 0) & (surface[box] < -3.5), Tissue.MUSCLE)
     dorsi = (wall[box] > 9) & (wall[box] < 9 + 8 * bulk) & (by > 5) & (side > 60) & (bz > -170)
     canvas.paint(box, dorsi & (surface[box] < -5), Tissue.MUSCLE)
@@ -190,7 +192,7 @@ def _paint_chest(canvas: Canvas, trunk: Trunk, wall: np.ndarray, drop: np.ndarra
     )
     canvas.paint(box, inside & (np.abs(drop) < half) & (mediastinum > 0), Tissue.MUSCLE)
     shape = (np.array([62, 46, 46]) * rng.uniform(0.92, 1.1)).tolist()
-    tilt = np.deg2rad(rng.uniform(15, 35))
+    tilt = np.deg2rad(rng.uniform(15, 35), dtype=np.float32)
     centre = (18 + rng.normal(0, 4), -trunk.habitus.front_mm * 0.42, trunk.saddle_mm + 44 + rng.normal(0, 3))
     dx, dy = x - centre[0], y - centre[1]
     turned = (np.cos(tilt) * dx - np.sin(tilt) * dy, np.sin(tilt) * dx + np.cos(tilt) * dy, z - centre[2])
@@ -198,3 +200,20 @@ def _paint_chest(canvas: Canvas, trunk: Trunk, wall: np.ndarray, drop: np.ndarra
     lung = inside & (wall < -1.5) & (drop > half) & (mediastinum > 0) & (heart > 2 + 5 * trunk.habitus.visceral)
     canvas.paint(box, lung, Tissue.LUNGS)
     canvas.paint(box, (heart < 0) & (drop > half + 1) & (wall < -4), Tissue.HEART)
+    _paint_lung_vessels(canvas, rng)
+
+
+def _paint_lung_vessels(canvas: Canvas, rng: np.random.Generator) -> None:
+    starts, ends, radii = [], [], []
+    for side in (-1, 1):
+        for _ in range(45):
+            start = np.array([side * 50, 5, 75]) + rng.normal(0, 8, 3)
+            end = np.array([side * rng.uniform(45, 125), rng.uniform(-70, 75), rng.uniform(-75, 40)])
+            bend = 0.5 * (start + end) + rng.normal(0, 12, 3)
+            thick = rng.uniform(1.2, 2.6)
+            starts += [start, bend]
+            ends += [bend, end]
+            radii += [(thick, 0.8 * thick), (0.8 * thick, 0.7)]
+    radii = np.maximum(radii, 0.5 * canvas.space.voxel_mm)
+    box, distance = canvas.space.tube_distance(np.asarray(starts), np.asarray(ends), radii)
+    canvas.paint(box, distance < 0, Tissue.OTHER_BODY, (Tissue.LUNGS,))

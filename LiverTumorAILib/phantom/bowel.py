@@ -33,11 +33,11 @@ def paint_oesophagus(canvas: Canvas) -> None:
 
 def paint_stomach(canvas: Canvas, front_mm: float, rng: np.random.Generator) -> None:
     """Paint the stomach, anything from collapsed to distended."""
-    full = rng.uniform(0.55, 1.2)
+    full = rng.uniform(0.6, 1.25)
     shift = front_mm - 80
     low = -112 + rng.normal(0, 10)
     course = np.array([
-        (62, 22, -34, 26), (64, 8, -46, 34), (64, -10, -66, 32), (58, -32 - 0.5 * shift, -88, 28),
+        (64, 24, -36, 30), (66, 8, -46, 38), (64, -12, -66, 34), (58, -34 - 0.5 * shift, -88, 29),
         (36, -48 - 0.7 * shift, low + 2, 22), (8, -52 - 0.7 * shift, low, 18), (-16, -44 - 0.5 * shift, low + 2, 13), (-30, -36 - 0.3 * shift, -108, 8),
     ], float)  # fmt: skip
     course[:, :3] += rng.normal(0, 4, (len(course), 3))
@@ -87,25 +87,42 @@ def paint_colon(canvas: Canvas, front_mm: float, width_mm: float, rng: np.random
 
 def paint_small_bowel(canvas: Canvas, front_mm: float, rng: np.random.Generator) -> None:
     """Fill the room in front of the spine below the stomach with loops."""
-    pitch = 25.0
-    front = front_mm - 24
-    rows = []
-    for level, z in enumerate(np.arange(-128, -300, -pitch)):
-        half = np.clip(30 + 0.55 * (-128 - z) * 2, 30, 88)
-        across = np.arange(-half + (20 if z > -170 else 0), half + 1, pitch)
-        for row, y in enumerate(np.arange(-front, -8, pitch)):
-            line = [(x, y, z, 11.0) for x in across]
-            rows.append(line[::-1] if (row + level) % 2 else line)
-    for line in rows:
-        if len(line) < 2:
+    pitch = rng.uniform(22, 26)
+    front = front_mm - 20
+    heights = np.arange(-104, -300, -pitch)
+    grid = np.array(np.meshgrid(np.arange(-100, 105, pitch), np.arange(-front, 22, pitch), heights, indexing="ij"))
+    cells = grid.reshape(3, -1).T
+    x, y, z = cells.T
+    # Jejunum in the left upper abdomen; the middle is left to the mesenteric root.
+    room = np.where(x > 15, z < -95, z < -128 - 0.35 * np.abs(x)) & (np.abs(x) < 88) & ((y < -16) | (x > 45))
+    cells = cells[room] + rng.normal(0, 4.5, (np.count_nonzero(room), 3))
+    for loop in _random_walks(cells, 1.5 * pitch, rng):
+        if len(loop) < 2:
             continue
-        points = np.asarray(line, float)
-        points[:, :3] += rng.normal(0, 6, (len(points), 3))
-        points[:, 3] *= rng.uniform(0.7, 1.2)
+        points = np.concatenate([cells[loop], 11.0 * rng.uniform(0.75, 1.2, (len(loop), 1))], 1)
         box, distance = tube(canvas, points, 3.0)
         distance = distance + 1.2 * canvas.space.noise(rng, box, 7.0)
-        gas = rng.uniform(-1, 1) * 40 - front if rng.random() < 0.3 else -999
+        gas = rng.uniform(-30, 40) - front if rng.random() < 0.3 else -999
         _fill(canvas, box, distance, Tissue.SMALL_BOWEL, Tissue.BOWEL_CONTENT, 2.2, gas)
+
+
+def _random_walks(cells: np.ndarray, reach_mm: float, rng: np.random.Generator) -> list[list[int]]:
+    """Chains of neighbouring cells that visit each cell once."""
+    from scipy.spatial import cKDTree
+
+    neighbours = cKDTree(cells).query_ball_point(cells, reach_mm)
+    left = set(range(len(cells)))
+    walks = []
+    while left:
+        here = min(left)
+        walk = []
+        while here is not None:
+            left.discard(here)
+            walk.append(here)
+            free = [n for n in neighbours[here] if n in left]
+            here = int(rng.choice(free)) if free and len(walk) < 14 else None
+        walks.append(walk)
+    return walks
 
 
 def paint_mesentery(canvas: Canvas, marks: Landmarks, rng: np.random.Generator) -> None:

@@ -8,28 +8,13 @@ from LiverTumorAILib.phantom.body import DIAPHRAGM_MM, Trunk, TrunkFields
 from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.phantom.space import Canvas, Coordinates, Profile, Space, ellipsoid, smooth_max, smooth_min
 
-RIGHT_EDGE = (
-    (-140, -150),
-    (-105, -146),
-    (-75, -128),
-    (-45, -110),
-    (-15, -98),
-    (10, -88),
-    (40, -66),
-    (75, -34),
-    (110, 20),
-)
-RIGHT_BACK = (
-    (-140, -150),
-    (-105, -142),
-    (-75, -122),
-    (-45, -98),
-    (-20, -86),
-    (0, -72),
-    (30, -48),
-    (60, -22),
-    (110, 40),
-)
+# Heights z of the lower edge in front and of the lower surface at the back, and the posterior limit y, by x in mm.
+FRONT_EDGE = (
+    (-140, -156), (-108, -158), (-84, -146), (-58, -120), (-32, -104), (-8, -96), (12, -88), (40, -68), (75, -36), (110, 20),
+)  # fmt: skip
+BACK_EDGE = (
+    (-140, -156), (-108, -154), (-84, -138), (-58, -108), (-38, -92), (-18, -84), (0, -72), (30, -48), (60, -22), (110, 40),
+)  # fmt: skip
 BACK_LIMIT = ((-140, 110), (-60, 88), (-46, 52), (-36, 24), (-22, 10), (0, -8), (20, -22), (50, -34), (110, -46))
 
 
@@ -70,9 +55,9 @@ class LiverTraits:
     @classmethod
     def drawn(cls, rng: np.random.Generator, cirrhosis: float) -> "LiverTraits":
         """Draw a liver, of this degree of cirrhosis (0-1)."""
-        volume = rng.normal(1560, 260) if rng.random() < 0.85 else rng.uniform(1000, 2700)
+        volume = rng.normal(1700, 280) if rng.random() < 0.85 else rng.uniform(1050, 2900)
         return cls(
-            volume_ml=float(np.clip(volume * (1 - 0.18 * cirrhosis), 950, 2700)),
+            volume_ml=float(np.clip(volume * (1 - 0.18 * cirrhosis), 1000, 2900)),
             left_reach_mm=float(rng.normal(0, 18) + 15 * cirrhosis),
             left_thickness_mm=float(rng.normal(0, 5) + 10 * cirrhosis),
             riedel_mm=float(rng.uniform(25, 55) if rng.random() < 0.1 and cirrhosis < 0.3 else 0),
@@ -101,8 +86,8 @@ class LiverShape:
         def stretched(points: tuple) -> list[float]:
             return [x + left * np.clip((x + 10) / 90, 0, 1) for x, _ in points]
 
-        self._edge = Profile(stretched(RIGHT_EDGE), [v for _, v in RIGHT_EDGE])
-        self._back = Profile(stretched(RIGHT_BACK), [v for _, v in RIGHT_BACK])
+        self._edge = Profile(stretched(FRONT_EDGE), [v for _, v in FRONT_EDGE])
+        self._back = Profile(stretched(BACK_EDGE), [v for _, v in BACK_EDGE])
         thick = traits.left_thickness_mm
         self._limit = Profile(stretched(BACK_LIMIT), [y + thick * np.clip((x + 20) / 40, 0, 1) for x, y in BACK_LIMIT])
         self.drop_mm = 0.0
@@ -172,7 +157,9 @@ def paint_liver(
     box = space.box((-160, -140, -250), (150, 120, 15))
     xyz = space.coordinates(box)
     distance = shape.distance(xyz, fields.radius[box], fields.wall[box], fields.below_diaphragm[box])
-    distance += 1.6 * space.noise(rng, box, 16.0)
+    # Less on the smooth surfaces under diaphragm and wall than on the visceral one.
+    free = np.clip(-np.maximum(fields.wall[box], fields.below_diaphragm[box]) / 20, 0.25, 1)
+    distance += free * (1.3 * space.noise(rng, box, 14.0) + 3.5 * space.noise(rng, box, 32.0))
     if traits.nodules_mm:
         distance += traits.nodules_mm * space.noise(rng, box, 6.0)
     liver = (distance < 0) & ~keep_away[box]
@@ -191,7 +178,7 @@ def _fissures(space: Space, box: tuple, traits: LiverTraits, rng: np.random.Gene
     teres = (np.abs(plane) < half * (1 + np.clip((-70 - z) / 20, 0, 2.5))) & (z < -52 - 22 * (1 - depth)) & (y < -24)
     offset = (y + 13 + 0.55 * (x + 14) + waviness) * 0.87
     c = traits.caudate
-    venosum = (np.abs(offset) < half) & (x > -24) & (x < 40) & (z < -30) & (z > -60 - 24 * c)
+    venosum = (np.abs(offset) < half) & (x > -24) & (x < 12) & (z < -30) & (z > -60 - 24 * c)
     return teres | venosum
 
 

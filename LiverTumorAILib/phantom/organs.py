@@ -37,9 +37,9 @@ def paint_kidney(canvas: Canvas, side: int, rng: np.random.Generator) -> tuple:
     centre = np.array([side * 62, 44, -146 if side < 0 else -132]) + rng.normal(0, (3, 3, 9))
     box = space.box(centre - (55, 55, 80), centre + (55, 55, 80))
     x, y, z = space.coordinates(box)
-    size = rng.uniform(0.88, 1.12)
-    yaw, lean = np.deg2rad(rng.uniform(25, 50)), rng.uniform(0.12, 0.25)
-    dx, dy, dz = side * (x - centre[0]), y - centre[1], z - centre[2]
+    size = rng.uniform(0.95, 1.18)
+    yaw, lean = np.deg2rad(rng.uniform(25, 50), dtype=np.float32), rng.uniform(0.12, 0.25)
+    dx, dy, dz = side * (x - float(centre[0])), y - float(centre[1]), z - float(centre[2])
     dx = dx + lean * dz
     dy = dy + 0.12 * dz
     # u points from the hilum, which looks forwards and to the middle, to the outer border.
@@ -63,18 +63,15 @@ def paint_kidney(canvas: Canvas, side: int, rng: np.random.Generator) -> tuple:
 
 def paint_adrenals(canvas: Canvas, rng: np.random.Generator) -> None:
     """Paint the two adrenal glands as thin inverted Y."""
-    thick = max(rng.uniform(2.0, 3.0), 0.6 * canvas.space.voxel_mm)
+    thick = max(rng.uniform(1.8, 2.8), 0.6 * canvas.space.voxel_mm)
     for x, y, z, side in ((-34, 26, -82, -1), (34, 22, -86, 1)):
         apex = np.array([x, y, z]) + rng.normal(0, 2, 3)
-        foot = apex + (side * 4, 6, -26)
-        for away in ((side * 12, 14, -20), (-side * 1, 18, -20)):
-            tip = apex + away
-            paint_curve(
-                canvas,
-                [(*apex, thick), (*((apex + tip) / 2 + (side, 0, 0)), thick), (*tip, thick * 0.8)],
-                Tissue.ADRENALS,
-            )
-        paint_curve(canvas, [(*(apex + (0, -5, 4)), thick), (*apex, thick), (*foot, thick)], Tissue.ADRENALS)
+        # Each limb is a sheet: parallel ridges, one under the other.
+        for step in range(6):
+            ridge = apex + (side * 0.8 * step, 1.2 * step, -4 * step)
+            for away in ((0, -7, 1), (side * 9, 11, -4), (-side * 1, 13, -4)):
+                tip = ridge + np.asarray(away) * min(1.0, 0.5 + 0.15 * step)
+                paint_curve(canvas, [(*ridge, thick), (*tip, 0.8 * thick)], Tissue.ADRENALS)
 
 
 def paint_gallbladder(canvas: Canvas, drop_mm: float, rng: np.random.Generator) -> tuple | None:
@@ -88,7 +85,7 @@ def paint_gallbladder(canvas: Canvas, drop_mm: float, rng: np.random.Generator) 
     points = [
         (*neck, 4),
         (*(0.75 * neck + 0.25 * middle), 6 * size),
-        (*middle, 11.5 * size),
+        (*middle, 14 * size),
         (*(0.5 * middle + 0.5 * fundus), 13.5 * size),
         (*fundus, 10 * size),
     ]
@@ -102,13 +99,13 @@ def paint_spleen(canvas: Canvas, fields: TrunkFields, size: float, marks: Landma
     space = canvas.space
     box = space.box((10, -90, -260), (160, 110, 10))
     x, y, z = space.coordinates(box)
-    centre = np.array([104, 34, -66]) + rng.normal(0, 4, 3) - ((size - 1) * 14, (size - 1) * 26, (size - 1) * 34)
+    centre = np.array([100, 38, -66]) + rng.normal(0, 4, 3) - ((size - 1) * 14, (size - 1) * 26, (size - 1) * 34)
     grow = size**0.9
-    dy, dz = y - centre[1], z - centre[2]
-    tilt = np.deg2rad(rng.uniform(15, 40))
-    along, across = np.cos(tilt) * dz + np.sin(tilt) * dy * -1, np.sin(tilt) * dz + np.cos(tilt) * dy
-    spleen = ellipsoid((x - centre[0], across, along), np.zeros(3), np.array((30, 44, 56)) * grow)
-    hilum = ellipsoid((x, y, z), marks.spleen_hilum - (8, 12, 0), np.array((26, 30, 60)) * grow**0.5)
+    dy, dz = y - float(centre[1]), z - float(centre[2])
+    tilt = np.deg2rad(rng.uniform(15, 40), dtype=np.float32)
+    along, across = np.cos(tilt) * dz + np.sin(tilt) * dy, np.cos(tilt) * dy - np.sin(tilt) * dz
+    spleen = ellipsoid((x - float(centre[0]), across, along), np.zeros(3), np.array((34, 46, 58)) * grow)
+    hilum = ellipsoid((x, y, z), marks.spleen_hilum - (20, 22, 0), np.array((24, 32, 56)) * grow**0.3)
     spleen = smooth_max(spleen, fields.wall[box] + 2.5, fields.below_diaphragm[box] + 3, -hilum, radius=7.0)
     spleen += 1.2 * space.noise(rng, box, 14.0)
     canvas.paint(box, spleen < 0, Tissue.SPLEEN)
@@ -117,7 +114,7 @@ def paint_spleen(canvas: Canvas, fields: TrunkFields, size: float, marks: Landma
 def paint_pancreas(canvas: Canvas, marks: Landmarks, visceral: float, rng: np.random.Generator) -> None:
     """Paint the pancreas in front of the splenic vein, lobulated where there is much fat."""
     con = marks.confluence
-    size = rng.uniform(0.75, 1.15)
+    size = rng.uniform(0.95, 1.35)
     spine = [
         (*(con + (-24, -2, -34)), 10 * size), (*(con + (-22, -8, -16)), 13 * size), (*(con + (-6, -13, -2)), 8.5 * size),
         (*(con + (18, -15, 6)), 8.5 * size), (*(con + (44, -4, 12)), 9 * size), (*(marks.spleen_hilum + (-10, -14, 2)), 8 * size),

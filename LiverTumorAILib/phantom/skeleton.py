@@ -55,8 +55,8 @@ def paint_ribs(canvas: Canvas, trunk: Trunk, fields: TrunkFields, rng: np.random
     # 0 at the spine, 1 at the breastbone.
     turn = np.arctan2(np.abs(x), y + 8) / np.float32(np.pi)
     pitch = rng.uniform(24, 28)
-    fall = rng.uniform(75, 100)
-    course = z + fall * np.sin(np.clip(turn, 0, 0.62) / 0.62 * np.pi / 2) ** 1.4 - 40 * np.clip(turn - 0.68, 0, 1)
+    fall = rng.uniform(105, 135)
+    course = z + fall * (np.clip(turn, 0, 0.66) / 0.66) ** 1.15 - 60 * np.clip(turn - 0.7, 0, 1)
     lowest = rng.uniform(-112, -98)
     number = (course - lowest) / pitch
     index = np.round(number)

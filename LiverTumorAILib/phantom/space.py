@@ -71,11 +71,15 @@ def smooth_min(*values: np.ndarray, radius: float) -> np.ndarray:
 
 def ellipsoid(xyz: Coordinates, centre: Iterable[float], radii: Iterable[float]) -> np.ndarray:
     """Approximate signed distance (mm, negative inside) to an ellipsoid with axes along the coordinates."""
-    offsets = [c - np.float32(m) for c, m in zip(xyz, centre, strict=True)]
-    radii = [np.float32(r) for r in radii]
-    unit = np.sqrt(sum((o / r) ** 2 for o, r in zip(offsets, radii, strict=True)))
-    steep = np.sqrt(sum((o / r**2) ** 2 for o, r in zip(offsets, radii, strict=True)))
-    return unit * (unit - 1) / np.maximum(steep, np.float32(1e-4))
+    unit = steep = np.float32(0)
+    for coordinate, middle, radius in zip(xyz, centre, radii, strict=True):
+        square = (coordinate - np.float32(middle)) * np.float32(1 / radius)
+        square *= square
+        unit = unit + square
+        square *= np.float32(1 / radius**2)
+        steep = steep + square
+    unit = np.sqrt(unit)
+    return unit * (unit - 1) / np.sqrt(np.maximum(steep, np.float32(1e-8)))
 
 
 class Profile:
@@ -85,7 +89,7 @@ class Profile:
 
     def __init__(self, at: Iterable[float], values: Iterable[float]) -> None:
         at, values = np.asarray(list(at), float), np.asarray(list(values), float)
-        self.start = at[0]
+        self.start = float(at[0])
         positions = np.arange(at[0], at[-1] + self.STEP, self.STEP)
         table = np.interp(positions, at, values)
         width = max(3, int(0.12 * (at[-1] - at[0]) / self.STEP) | 1)
@@ -95,7 +99,8 @@ class Profile:
         self.slope = np.gradient(self.table, self.STEP).astype(np.float32)
 
     def _index(self, at: np.ndarray) -> np.ndarray:
-        return np.clip((at - self.start) * (1 / self.STEP) + 0.5, 0, len(self.table) - 1).astype(np.int32)
+        index = ((at - self.start) * (1 / self.STEP) + 0.5).astype(np.int32)
+        return np.clip(index, 0, len(self.table) - 1, out=index)
 
     def __call__(self, at: np.ndarray) -> np.ndarray:
         """Values at these positions (float32); the end values are held beyond the ends."""

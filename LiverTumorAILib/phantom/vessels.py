@@ -146,9 +146,9 @@ def paint_liver_vessels(canvas: Canvas, marks: Landmarks, rng: np.random.Generat
     ducts = VesselTree([p + (-1.5, -5.0, -1.5) for p in portal.points], portal.parents)
     _paint_tree(canvas, ducts, 2.0, 0.3, Tissue.BILE_DUCTS, wall, finest=1.0)
     for tree, radius in veins:
-        _paint_tree(canvas, tree, radius, 0.9, Tissue.HEPATIC_VEINS, wall)
+        _paint_tree(canvas, tree, radius, 0.6, Tissue.HEPATIC_VEINS, wall, finest=1.0)
     small = (Tissue.LIVER, Tissue.FISSURE, Tissue.HEPATIC_ARTERY, Tissue.BILE_DUCTS)
-    _paint_tree(canvas, portal, marks.portal_radius, 0.9, Tissue.PORTAL_SPLENIC_VEIN, small)
+    _paint_tree(canvas, portal, marks.portal_radius, 0.6, Tissue.PORTAL_SPLENIC_VEIN, small, finest=1.0)
 
 
 def _hepatic_veins(inside: np.ndarray, marks: Landmarks, rng: np.random.Generator) -> list[tuple[VesselTree, float]]:
