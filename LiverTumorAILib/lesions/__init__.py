@@ -8,6 +8,7 @@ from LiverTumorAILib.lesions.findings import (
     PhaseRecord,
     Provenance,
 )
+from LiverTumorAILib.lesions.findings_io import read_findings, write_findings, write_findings_files
 from LiverTumorAILib.lesions.lesion import (
     Axis,
     Certainty,
@@ -32,4 +33,7 @@ __all__ = [
     "PhaseRecord",
     "Point",
     "Provenance",
+    "read_findings",
+    "write_findings",
+    "write_findings_files",
 ]

@@ -1,0 +1,160 @@
+"""From class probabilities to findings: what the cascades have in common."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+from pydicom.uid import generate_uid
+from scipy import ndimage
+
+from LiverTumorAILib.explanation import probability_heatmap
+from LiverTumorAILib.inference import ProbabilityMaps
+from LiverTumorAILib.lesions import (
+    Certainty,
+    Findings,
+    Lesion,
+    LesionType,
+    Measurement,
+    PhaseRecord,
+    Provenance,
+)
+from LiverTumorAILib.lesions.certainty import uncertainty_reasons
+from LiverTumorAILib.lesions.instances import LesionInstance
+from LiverTumorAILib.lesions.organs import lesion_type_of_class, whole_liver
+from LiverTumorAILib.lesions.patient import summarise_patient
+from LiverTumorAILib.measurement import measure_lesions
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.registration import RegisteredStudy
+
+LIVER_CUT = "The liver reaches the edge of the images: lesions beyond it are not seen, its volume is too small"
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What a cascade found, on the reference grid.
+
+    Attributes
+    ----------
+    organ_labels, lesion_labels: SimpleITK.Image
+        As in `Findings`.
+    instances: tuple of LesionInstance
+        One for each lesion label.
+    maps: ProbabilityMaps
+        Class probabilities for the heatmaps.
+
+    """
+
+    organ_labels: sitk.Image
+    lesion_labels: sitk.Image
+    instances: tuple[LesionInstance, ...]
+    maps: ProbabilityMaps
+
+
+def assemble_findings(
+    study: RegisteredStudy,
+    segmented: Segmented,
+    provenance: Provenance,
+    warnings: tuple[str, ...],
+    progress: Progress,
+) -> Findings:
+    """Measure the lesions, say how certain they are, and summarise the patient.
+
+    Parameters
+    ----------
+    study: RegisteredStudy
+        What was analyzed.
+    segmented: Segmented
+        What was found.
+    provenance: Provenance
+        How; the seconds of measuring are added.
+    warnings: tuple of str
+        The cascade's own; the study's and the registration's are added.
+    progress: Progress
+        Covers the measuring.
+
+    """
+    started = time.perf_counter()
+    organs, labels = segmented.organ_labels, segmented.lesion_labels
+    measurements = measure_lesions(labels, study.images, organs, progress)
+    heatmaps = {
+        _heatmap_name(instance): probability_heatmap(
+            segmented.maps, _class_of(instance.type, segmented.maps), labels, instance.label
+        )
+        for instance in segmented.instances
+    }
+    lesions = _lesions(study, segmented, measurements)
+    liver = whole_liver(sitk.GetArrayViewFromImage(organs), sitk.GetArrayViewFromImage(labels))
+    limits = (LIVER_CUT,) if _reaches_edge(liver) else ()
+    seconds = {**provenance.seconds, "measurement": time.perf_counter() - started}
+    return Findings(
+        modality=study.study.modality,
+        reference_phase=study.reference_phase,
+        organ_labels=organs,
+        lesion_labels=labels,
+        lesions=lesions,
+        patient=summarise_patient(lesions, study.images, limits),
+        liver_volume_mm3=float(liver.sum() * np.prod(organs.GetSpacing())),
+        provenance=replace(provenance, seconds=seconds),
+        heatmaps=heatmaps,
+        phases=phase_records(study),
+        warnings=(*study.study.warnings, *study.warnings, *warnings, *limits),
+    )
+
+
+def with_seconds(findings: Findings, seconds: Mapping[str, float]) -> Findings:
+    """The same findings with the times of further stages in their provenance, these first."""
+    merged = {**seconds, **findings.provenance.seconds}
+    return replace(findings, provenance=replace(findings.provenance, seconds=merged))
+
+
+def phase_records(study: RegisteredStudy) -> tuple[PhaseRecord, ...]:
+    """What became of each volume of a study."""
+    records = []
+    for volume in study.study.volumes:
+        used = volume.phase is not None and study.study.volume(volume.phase) is volume
+        probability = volume.phase_probabilities.get(volume.phase, 1.0) if volume.phase else 0.0
+        quality = study.quality.get(volume.phase) if used else None
+        records.append(PhaseRecord(volume.phase, volume.source, volume.phase_reason, probability, quality))
+    return tuple(records)
+
+
+def _lesions(
+    study: RegisteredStudy, segmented: Segmented, measurements: Mapping[int, Measurement]
+) -> tuple[Lesion, ...]:
+    labels = sitk.GetArrayViewFromImage(segmented.lesion_labels)
+    boxes = ndimage.find_objects(labels)
+    lesions = []
+    for instance in segmented.instances:
+        box, measurement = boxes[instance.label - 1], measurements[instance.label]
+        mask = labels[box] == instance.label
+        reasons = uncertainty_reasons(instance, mask, study.images, box, measurement.long_axis.length_mm)
+        lesions.append(
+            Lesion(
+                uid=generate_uid(),
+                label=instance.label,
+                type=instance.type,
+                type_probabilities=instance.type_probabilities,
+                certainty=Certainty.UNCERTAIN if reasons else Certainty.CERTAIN,
+                score=instance.score,
+                centroid_mm=instance.centroid_mm,
+                bounding_box_mm=instance.bounding_box_mm,
+                measurement=measurement,
+                certainty_reasons=reasons,
+                heatmap=_heatmap_name(instance),
+            )
+        )
+    return tuple(lesions)
+
+
+def _heatmap_name(instance: LesionInstance) -> str:
+    return f"lesion-{instance.label}.nii.gz"
+
+
+def _class_of(kind: LesionType, maps: ProbabilityMaps) -> str:
+    return next(name for name in maps.classes if lesion_type_of_class(name) is kind)
+
+
+def _reaches_edge(mask: np.ndarray) -> bool:
+    return any(np.take(mask, side, axis).any() for axis in range(3) for side in (0, -1))

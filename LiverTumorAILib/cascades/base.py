@@ -1,0 +1,87 @@
+"""The base cascade: one network, most probable classes, connected lesions."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from LiverTumorAILib import __version__
+from LiverTumorAILib.cascades.assembly import Segmented, assemble_findings
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference import ModelStore, ProbabilityMaps, predict_probabilities
+from LiverTumorAILib.lesions import Findings, Provenance
+from LiverTumorAILib.lesions.certainty import missing_phase_warnings
+from LiverTumorAILib.lesions.instances import find_instances
+from LiverTumorAILib.lesions.organs import require_liver, separate_organs, whole_liver
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.study import Modality, Phase
+
+
+@dataclass(frozen=True)
+class BaseCascade:
+    """The multi-sensitivity paper's first step alone ("Base" in its tables): the segmentation network's mask.
+
+    Attributes
+    ----------
+    device: str
+        'auto', 'cpu' or 'cuda'.
+
+    """
+
+    device: str = "auto"
+    name: str = "base"
+    title: str = "Base: one network"
+    protocols: tuple[str, ...] = ("ct4", "ct3", "nc")
+    required_models: tuple[str, ...] = ("base_unet",)
+
+    def run(self, study: RegisteredStudy, models: ModelStore, progress: Progress) -> Findings:
+        """Find, type and measure the lesions of a CT study.
+
+        Phases may be missing; the findings' warnings say what that costs.
+
+        Raises
+        ------
+        LiverTumorAIError
+            For MR, if the model is missing or broken, or if there is no liver.
+
+        """
+        if study.study.modality is not Modality.CT:
+            raise LiverTumorAIError(
+                f"The cascade '{self.name}' was trained for CT, this study is {study.study.modality}",
+                advice="Choose a CT study",
+            )
+        started = time.perf_counter()
+        model = models.load(self.required_models[0], self.device)
+        maps = predict_probabilities(model, study.images, progress.part(0, 0.85, "Finding liver and lesions"))
+        predicted = time.perf_counter()
+        segmented = self._segment(study, maps, progress.part(0.85, 0.95, "Separating lesions"))
+        separated = time.perf_counter()
+        return assemble_findings(
+            study,
+            segmented,
+            Provenance(
+                software_version=__version__,
+                cascade=self.name,
+                models={model.card.name: model.card.sha256},
+                device=model.device,
+                seconds={"network": predicted - started, "lesions": separated - predicted},
+            ),
+            missing_phase_warnings(study.images, [Phase(name) for name in model.card.inputs]),
+            progress.part(0.95, 1, "Measuring lesions"),
+        )
+
+    @staticmethod
+    def _segment(study: RegisteredStudy, maps: ProbabilityMaps, progress: Progress) -> Segmented:
+        reference = study.reference
+        class_labels = sitk.GetArrayFromImage(maps.labels_on(reference))
+        progress.update(0.3)
+        organs, lesions = separate_organs(class_labels, maps.classes)
+        require_liver(whole_liver(organs, lesions).sum() * np.prod(reference.GetSpacing()) / 1000)
+        progress.update(0.6)
+        lesion_labels, instances = find_instances(lesions, maps, reference)
+        organ_labels = sitk.GetImageFromArray(organs)
+        organ_labels.CopyInformation(reference)
+        progress.update(1.0)
+        return Segmented(organ_labels, lesion_labels, instances, maps)

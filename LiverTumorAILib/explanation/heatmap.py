@@ -1,0 +1,47 @@
+"""What spoke for a lesion's type, as a picture."""
+
+import numpy as np
+import SimpleITK as sitk
+
+from LiverTumorAILib.inference import ProbabilityMaps
+
+MARGIN_MM = 15.0
+
+
+def probability_heatmap(
+    maps: ProbabilityMaps,
+    class_name: str,
+    lesion_labels: sitk.Image,
+    label: int,
+    margin_mm: float = MARGIN_MM,
+) -> sitk.Image:
+    """The network's probability of one class in and around a lesion.
+
+    This shows where the network sees the class. It does not show which image features made it do so, as a class
+    activation map would.
+
+    Parameters
+    ----------
+    maps: ProbabilityMaps
+        Class probabilities.
+    class_name: str
+        One of `maps.classes`.
+    lesion_labels: SimpleITK.Image
+        The reference grid (LPS, mm).
+    label: int
+        The lesion's value.
+    margin_mm: float
+        Shown around the lesion's bounding box.
+
+    Returns
+    -------
+    SimpleITK.Image
+        float32, 0-1, on a part of the reference grid.
+
+    """
+    voxels = np.argwhere(sitk.GetArrayViewFromImage(lesion_labels) == label)[:, ::-1]
+    margin = np.ceil(margin_mm / np.array(lesion_labels.GetSpacing())).astype(int)
+    first = np.maximum(voxels.min(axis=0) - margin, 0).tolist()
+    last = np.minimum(voxels.max(axis=0) + margin + 1, lesion_labels.GetSize()).tolist()
+    part = tuple(slice(low, high) for low, high in zip(first, last, strict=True))
+    return maps.probability_on(lesion_labels[part], class_name)

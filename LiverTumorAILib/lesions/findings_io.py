@@ -1,0 +1,245 @@
+"""Findings in a folder: `findings.json`, `segmentation.seg.nrrd` and `heatmaps/`."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.folders import new_folder
+from LiverTumorAILib.lesions.findings import Findings, PatientSummary, PhaseRecord, Provenance
+from LiverTumorAILib.lesions.lesion import Axis, Certainty, Enhancement, Lesion, LesionType, Measurement
+from LiverTumorAILib.lesions.segmentation_file import read_segmentation, write_segmentation
+from LiverTumorAILib.registration import RegistrationQuality, Verdict
+from LiverTumorAILib.study import Modality, Phase
+
+FINDINGS_FILE = "findings.json"
+SEGMENTATION_FILE = "segmentation.seg.nrrd"
+HEATMAP_FOLDER = "heatmaps"
+FORMAT = 1
+
+
+def write_findings(findings: Findings, folder: Path) -> None:
+    """Write findings into a folder that appears complete or not at all.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If the folder exists and is not empty, cannot be created, or the disk is full.
+
+    """
+    with new_folder(folder) as partial:
+        write_findings_files(findings, partial)
+
+
+def write_findings_files(findings: Findings, folder: Path) -> None:
+    """Write the files of `write_findings` into an existing folder."""
+    content = json.dumps(findings_to_json(findings), indent=2, allow_nan=False)
+    (folder / FINDINGS_FILE).write_text(content + "\n", encoding="utf-8")
+    write_segmentation(findings, folder / SEGMENTATION_FILE)
+    if findings.heatmaps:
+        (folder / HEATMAP_FOLDER).mkdir()
+    for name, heatmap in findings.heatmaps.items():
+        sitk.WriteImage(heatmap, folder / HEATMAP_FOLDER / name, useCompression=True)
+
+
+def read_findings(folder: Path) -> Findings:
+    """Read what `write_findings` wrote.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If a file is missing or broken.
+
+    """
+    folder = Path(folder)
+    try:
+        content = json.loads((folder / FINDINGS_FILE).read_text(encoding="utf-8"))
+        organs, lesions = read_segmentation(folder / SEGMENTATION_FILE)
+        names = [lesion["heatmap"] for lesion in content["lesions"] if lesion["heatmap"]]
+        heatmaps = {name: _read_heatmap(folder / HEATMAP_FOLDER / name, organs) for name in names}
+        return _findings(content, organs, lesions, heatmaps)
+    except FileNotFoundError as error:
+        raise LiverTumorAIError(
+            "The folder holds no complete findings", Path(error.filename or folder).name, "Run the analysis again"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise LiverTumorAIError("The findings cannot be read", folder.name, "Run the analysis again") from error
+
+
+def findings_to_json(findings: Findings) -> dict[str, Any]:
+    """The content of `findings.json`; described by `Resources/findings.schema.json`."""
+    patient, provenance = findings.patient, findings.provenance
+    return {
+        "format": FORMAT,
+        "modality": findings.modality,
+        "reference_phase": findings.reference_phase,
+        "liver_volume_mm3": findings.liver_volume_mm3,
+        "lesions": [_lesion_to_json(lesion) for lesion in findings.lesions],
+        "patient": {
+            "classification": patient.classification,
+            "probabilities": dict(patient.probabilities),
+            "certainty": patient.certainty,
+            "certainty_reasons": list(patient.certainty_reasons),
+        },
+        "provenance": {
+            "software_version": provenance.software_version,
+            "cascade": provenance.cascade,
+            "models": dict(provenance.models),
+            "device": provenance.device,
+            "seconds": dict(provenance.seconds),
+        },
+        "phases": [_phase_to_json(record) for record in findings.phases],
+        "warnings": list(findings.warnings),
+    }
+
+
+def _lesion_to_json(lesion: Lesion) -> dict[str, Any]:
+    measured = lesion.measurement
+    return {
+        "id": lesion.uid,
+        "label": lesion.label,
+        "type": lesion.type,
+        "type_probabilities": dict(lesion.type_probabilities),
+        "certainty": lesion.certainty,
+        "certainty_reasons": list(lesion.certainty_reasons),
+        "score": lesion.score,
+        "centroid_mm": list(lesion.centroid_mm),
+        "bounding_box_mm": [list(corner) for corner in lesion.bounding_box_mm],
+        "volume_mm3": measured.volume_mm3,
+        "volume_uncertainty_mm3": measured.volume_uncertainty_mm3,
+        "long_axis_mm": measured.long_axis.length_mm,
+        "short_axis_mm": measured.short_axis.length_mm,
+        "max_3d_diameter_mm": measured.max_3d_diameter_mm,
+        "long_axis_ends_mm": [list(measured.long_axis.start_mm), list(measured.long_axis.end_mm)],
+        "short_axis_ends_mm": [list(measured.short_axis.start_mm), list(measured.short_axis.end_mm)],
+        "enhancement": {
+            phase: {"lesion": _number(mean.lesion), "liver": _number(mean.liver)}
+            for phase, mean in measured.enhancement.items()
+        },
+        "heatmap": lesion.heatmap,
+    }
+
+
+def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
+    quality = record.registration
+    return {
+        "phase": record.phase,
+        "source": record.source,
+        "reason": record.reason,
+        "probability": record.probability,
+        "registration": quality
+        and {
+            "verdict": quality.verdict,
+            "reasons": list(quality.reasons),
+            **{name: _number(getattr(quality, name)) for name in _QUALITY_NUMBERS},
+        },
+    }
+
+
+_QUALITY_NUMBERS = (
+    "similarity_before",
+    "similarity_after",
+    "jacobian_min",
+    "jacobian_max",
+    "inverse_consistency_mm",
+    "outside_share",
+    "seconds",
+)
+
+
+def _findings(
+    content: Mapping[str, Any], organs: sitk.Image, lesions: sitk.Image, heatmaps: Mapping[str, sitk.Image]
+) -> Findings:
+    patient = content["patient"]
+    return Findings(
+        modality=Modality(content["modality"]),
+        reference_phase=Phase(content["reference_phase"]),
+        organ_labels=organs,
+        lesion_labels=lesions,
+        lesions=tuple(_lesion(lesion) for lesion in content["lesions"]),
+        patient=PatientSummary(
+            patient["classification"],
+            patient["probabilities"],
+            Certainty(patient["certainty"]),
+            tuple(patient["certainty_reasons"]),
+        ),
+        liver_volume_mm3=content["liver_volume_mm3"],
+        provenance=Provenance(**content["provenance"]),
+        heatmaps=heatmaps,
+        phases=tuple(_phase_record(record) for record in content["phases"]),
+        warnings=tuple(content["warnings"]),
+    )
+
+
+def _lesion(content: Mapping[str, Any]) -> Lesion:
+    def axis(name: str) -> Axis:
+        start, end = content[f"{name}_ends_mm"]
+        return Axis(tuple(start), tuple(end), content[f"{name}_mm"])
+
+    measurement = Measurement(
+        content["volume_mm3"],
+        content["volume_uncertainty_mm3"],
+        axis("long_axis"),
+        axis("short_axis"),
+        content["max_3d_diameter_mm"],
+        {
+            Phase(phase): Enhancement(_value(means["lesion"]), _value(means["liver"]))
+            for phase, means in content["enhancement"].items()
+        },
+    )
+    lowest, highest = content["bounding_box_mm"]
+    return Lesion(
+        uid=content["id"],
+        label=content["label"],
+        type=LesionType(content["type"]),
+        type_probabilities={LesionType(kind): value for kind, value in content["type_probabilities"].items()},
+        certainty=Certainty(content["certainty"]),
+        score=content["score"],
+        centroid_mm=tuple(content["centroid_mm"]),
+        bounding_box_mm=(tuple(lowest), tuple(highest)),
+        measurement=measurement,
+        certainty_reasons=tuple(content["certainty_reasons"]),
+        heatmap=content["heatmap"],
+    )
+
+
+def _phase_record(content: Mapping[str, Any]) -> PhaseRecord:
+    quality = content["registration"]
+    return PhaseRecord(
+        content["phase"] and Phase(content["phase"]),
+        content["source"],
+        content["reason"],
+        content["probability"],
+        quality
+        and RegistrationQuality(
+            Verdict(quality["verdict"]),
+            tuple(quality["reasons"]),
+            **{name: _value(quality[name]) for name in _QUALITY_NUMBERS},
+        ),
+    )
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _value(number: float | None) -> float:
+    return math.nan if number is None else number
+
+
+def _read_heatmap(path: Path, reference: sitk.Image) -> sitk.Image:
+    """A heatmap on the reference grid's voxels; NIfTI keeps its geometry in single precision only."""
+    if not path.is_file():
+        raise FileNotFoundError(2, "missing", str(path))
+    heatmap = sitk.ReadImage(path, sitk.sitkFloat32)
+    corner = np.rint(reference.TransformPhysicalPointToContinuousIndex(heatmap.GetOrigin())).astype(int)
+    heatmap.SetSpacing(reference.GetSpacing())
+    heatmap.SetDirection(reference.GetDirection())
+    heatmap.SetOrigin(reference.TransformIndexToPhysicalPoint(corner.tolist()))
+    return heatmap

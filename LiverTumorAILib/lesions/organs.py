@@ -1,0 +1,127 @@
+"""Organs and liver from a network's class labels."""
+
+from collections.abc import Sequence
+
+import cc3d
+import numpy as np
+from scipy import ndimage
+
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.lesions.findings import Organ
+from LiverTumorAILib.lesions.lesion import LesionType
+
+SMALLEST_LIVER_ML = 150.0
+"""Less than the smallest adult livers by far; a wrong guess in a chest or head is smaller still."""
+
+SMALLEST_PART = 0.05
+"""Share of the largest part below which a separate part is no liver."""
+
+VESSELS = (Organ.HEPATIC_VESSELS, Organ.PORTAL_SPLENIC_VEIN)
+
+
+def lesion_type_of_class(name: str) -> LesionType | None:
+    """Lesion type that a network's class stands for."""
+    plain = _plain(name)
+    return LesionType(plain) if plain in set(LesionType) else None
+
+
+def organ_of_class(name: str) -> Organ | None:
+    """Organ that a network's class stands for."""
+    plain = _plain(name)
+    return next((organ for organ in Organ if plain in {organ.name, _plain(organ.title)}), None)
+
+
+def _plain(name: str) -> str:
+    return name.upper().replace(" ", "_").replace("-", "_")
+
+
+def separate_organs(class_labels: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Organs, and lesions inside the liver, from class labels.
+
+    The liver is the largest connected part of liver, hepatic vessel and lesion voxels, and every other part with at
+    least 5 % of its liver voxels. What is called liver or lesion elsewhere is dropped.
+
+    Parameters
+    ----------
+    class_labels: numpy.ndarray
+        uint8 (z, y, x), index into `classes`.
+    classes: sequence of str
+        Names of organs and lesion types; others count as background.
+
+    Returns
+    -------
+    organs: numpy.ndarray
+        uint8 (z, y, x), values of `Organ`; lesion voxels and enclosed holes are LIVER.
+    lesions: numpy.ndarray
+        bool (z, y, x).
+
+    """
+    organ_values = np.array([organ_of_class(name) or 0 for name in classes], np.uint8)
+    lesion_values = np.array([lesion_type_of_class(name) is not None for name in classes])
+    organs, lesions = organ_values[class_labels], lesion_values[class_labels]
+    tissue = lesions | (organs == Organ.LIVER) | (organs == Organ.HEPATIC_VESSELS)
+    box = _bounding_box(tissue)
+    if box is not None:
+        kept = _liver_parts(tissue[box], organs[box] == Organ.LIVER)
+        lesions[box] &= kept
+        organs[box][(organs[box] == Organ.LIVER) & ~kept] = 0
+        organs[box][lesions[box]] = Organ.LIVER
+        holes = ndimage.binary_fill_holes(kept) & (organs[box] == 0)
+        organs[box][holes] = Organ.LIVER
+    return organs, lesions
+
+
+def whole_liver(organs: np.ndarray, lesions: np.ndarray) -> np.ndarray:
+    """Liver with its lesions and with the vessels inside it.
+
+    A vessel voxel lies inside if liver surrounds it in a slice of any of the three orientations.
+
+    Parameters
+    ----------
+    organs: numpy.ndarray
+        uint8 (z, y, x), values of `Organ`.
+    lesions: numpy.ndarray
+        (z, y, x), not 0 in lesions.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool (z, y, x).
+
+    """
+    liver = (organs == Organ.LIVER) | (lesions > 0)
+    box = _bounding_box(liver)
+    if box is None:
+        return liver
+    part, vessels = liver[box].copy(), np.isin(organs[box], VESSELS)
+    inside = np.zeros_like(part)
+    for axis in range(3):
+        in_plane = ndimage.generate_binary_structure(3, 1)
+        in_plane[tuple(slice(None, None, 2) if other == axis else slice(None) for other in range(3))] = False
+        inside |= ndimage.binary_fill_holes(part, in_plane)
+    liver[box] |= inside & vessels
+    return liver
+
+
+def require_liver(liver_ml: float) -> None:
+    """Raise LiverTumorAIError if there is too little liver to be one."""
+    if liver_ml < SMALLEST_LIVER_ML:
+        raise LiverTumorAIError(
+            f"No liver found in the field of view ({liver_ml:.0f} ml of liver tissue)",
+            advice="Choose a study of the upper abdomen, and check that its phases show the same region",
+        )
+
+
+def _liver_parts(tissue: np.ndarray, liver: np.ndarray) -> np.ndarray:
+    parts = cc3d.connected_components(tissue, connectivity=26)
+    sizes = np.bincount(parts[liver], minlength=int(parts.max()) + 1)
+    keep = (sizes > 0) & (sizes >= SMALLEST_PART * sizes.max(initial=0))
+    keep[0] = False
+    return keep[parts]
+
+
+def _bounding_box(mask: np.ndarray) -> tuple[slice, ...] | None:
+    if not mask.any():
+        return None
+    filled = (np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
+    return tuple(slice(int(index[0]), int(index[-1]) + 1) for index in filled)

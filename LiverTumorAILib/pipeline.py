@@ -1,0 +1,95 @@
+"""The one place that strings the stages together: from a study to findings."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from LiverTumorAILib.cascades import get_cascade
+from LiverTumorAILib.cascades.assembly import with_seconds
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference import ModelStore
+from LiverTumorAILib.lesions import Findings
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.registration import RegisteredStudy, register_study
+from LiverTumorAILib.study import Study, load_study
+
+BYTES_FOR_EACH_PHASE = 28
+"""Of each voxel: a registered phase in single precision and its registration field."""
+
+BYTES_FOR_FINDINGS = 40
+"""Of each voxel: labels, connected components and what the network holds of it."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What `analyze` found, and on which registered phases."""
+
+    registered: RegisteredStudy
+    findings: Findings
+
+
+def analyze(
+    source: Path | Study,
+    cascade_name: str = "base",
+    models: ModelStore | None = None,
+    progress: Progress | None = None,
+    device: str = "auto",
+) -> Analysis:
+    """Analyze a study: load, register, find lesions, measure.
+
+    Parameters
+    ----------
+    source: Path or Study
+        A folder of DICOM or volumes, or a study that is loaded already.
+    cascade_name: str
+        See `cascades.CASCADES`.
+    models: ModelStore, optional
+        The models that come with the library if not given.
+    progress: Progress, optional
+        Reports each stage.
+    device: str
+        'auto', 'cpu' or 'cuda'.
+
+    Returns
+    -------
+    Analysis
+        The findings' provenance holds the seconds of each stage.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If the study, the cascade or its models are not usable, or memory would not do.
+    Cancelled
+
+    """
+    progress = progress or Progress()
+    cascade = get_cascade(cascade_name, device)
+    models = models or ModelStore()
+    started = time.perf_counter()
+    if isinstance(source, Study):
+        study = source
+    else:
+        study = load_study(Path(source), progress.part(0, 0.15, "Loading the study"))
+    loaded = time.perf_counter()
+    check_memory(study)
+    registered = register_study(study, progress.part(0.15, 0.5, "Registering phases"))
+    aligned = time.perf_counter()
+    findings = cascade.run(registered, models, progress.part(0.5, 1, cascade.title))
+    progress.update(1.0)
+    return Analysis(registered, with_seconds(findings, {"load": loaded - started, "register": aligned - loaded}))
+
+
+def check_memory(study: Study) -> None:
+    """Raise LiverTumorAIError if analyzing a study would exhaust the memory."""
+    voxels = int(np.prod(study.volume(study.reference_phase).image.GetSize()))
+    needed = voxels * (BYTES_FOR_FINDINGS + BYTES_FOR_EACH_PHASE * len(study.phases))
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise LiverTumorAIError(
+            f"Analyzing the study needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free",
+            f"{study.reference_phase.title} phase",
+            "Close other programs, or choose thicker series",
+        )
