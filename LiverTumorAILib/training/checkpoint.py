@@ -1,0 +1,61 @@
+"""State of a training, from which it continues as if it had never stopped."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from LiverTumorAILib.errors import LiverTumorAIError
+
+
+class MovingAverage:
+    """Exponential moving average of a network's weights (Polyak averaging); short runs average over less."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = OrderedDict((key, value.detach().clone()) for key, value in network.state_dict().items())
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Take in the weights after a step (0, 1, ...)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for key, value in network.state_dict().items():
+            self.weights[key].lerp_(value, 1 - decay)
+
+
+@dataclass
+class TrainingState:
+    """What a checkpoint holds; random numbers need no state because every step has a seed of its own."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: MovingAverage
+    step: int = 0
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, in one rename."""
+        partial = path.with_name(path.name + ".partial")
+        content = {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.weights,
+        }
+        torch.save(content, partial)
+        partial.replace(path)
+
+    def load(self, path: Path, device: torch.device) -> None:
+        """Continue from a checkpoint; LiverTumorAIError if it is damaged or of another network."""
+        try:
+            content = torch.load(path, map_location=device, weights_only=True)
+            self.network.load_state_dict(content["network"])
+            self.optimizer.load_state_dict(content["optimizer"])
+            self.average.weights = OrderedDict(content["average"])
+            self.step = int(content["step"])
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise LiverTumorAIError(
+                f"The checkpoint cannot be continued: {reason}", path, "Train into another run folder"
+            ) from error

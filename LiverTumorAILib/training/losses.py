@@ -1,0 +1,74 @@
+"""Losses for segmentation with rare, small lesions."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+LESION_WEIGHT = 2.0
+_SMOOTH = 10.0
+
+
+@dataclass(frozen=True)
+class SegmentationLoss:
+    """Weighted cross entropy, Dice of each class present, and Dice of lesions as a whole.
+
+    The last one lets a lesion be found before its type is known. The Dice of a class is left out of patches that
+    lack it: there its gradient says nothing that cross entropy does not say.
+
+    Attributes
+    ----------
+    classes: int
+        Number of classes; class 0 is background.
+    lesions: tuple of int
+        Classes that are lesions; each of their voxels counts `LESION_WEIGHT` times in cross entropy.
+
+    """
+
+    classes: int
+    lesions: tuple[int, ...]
+
+    def __call__(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Loss of scores (batch, classes, z, y, x) against class indices (batch, z, y, x)."""
+        weights = torch.ones(self.classes, device=scores.device)
+        weights[list(self.lesions)] = LESION_WEIGHT
+        logarithms = functional.log_softmax(scores.float(), dim=1)
+        cross_entropy = functional.nll_loss(logarithms, target, weight=weights)
+        probabilities = logarithms.exp().flatten(2).transpose(0, 1).flatten(1)
+        flat = target.flatten()
+        truth = torch.stack([flat == index for index in range(self.classes)])
+        sizes = truth.sum(dim=1)
+        present = sizes[1:] > 0
+        overlap = (probabilities * truth).sum(dim=1)
+        total = probabilities.sum(dim=1) + sizes
+        loss = cross_entropy
+        if bool(present.any()):
+            dice = (2 * overlap[1:] + _SMOOTH) / (total[1:] + _SMOOTH)
+            loss = loss + 1 - dice[present].mean()
+        lesions = list(self.lesions)
+        if lesions and bool((sizes[lesions] > 0).any()):
+            lesion_truth = truth[lesions].any(dim=0)
+            lesion_overlap = (probabilities[lesions].sum(dim=0) * lesion_truth).sum()
+            loss = loss + 1 - (2 * lesion_overlap + _SMOOTH) / (total[lesions].sum() + _SMOOTH)
+        return loss
+
+
+def deep_loss(loss: SegmentationLoss, scores: list[torch.Tensor], target: torch.Tensor) -> torch.Tensor:
+    """Loss over all supervised levels; each coarser one counts half as much.
+
+    Parameters
+    ----------
+    loss: SegmentationLoss
+        Of one level.
+    scores: list of torch.Tensor
+        (batch, classes, z, y, x), finest first, each next one at half the size.
+    target: torch.Tensor
+        (batch, z, y, x), class indices of the finest level.
+
+    """
+    shares = [0.5**level for level in range(len(scores))]
+    terms = [
+        share * loss(level_scores, target[:, :: 2**level, :: 2**level, :: 2**level])
+        for level, (share, level_scores) in enumerate(zip(shares, scores, strict=True))
+    ]
+    return torch.stack(terms).sum() / sum(shares)

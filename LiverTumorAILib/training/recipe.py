@@ -1,0 +1,93 @@
+"""Recipes: everything that decides how a network is trained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from LiverTumorAILib.inference import IntensityNormalisation
+from LiverTumorAILib.study import Phase
+from LiverTumorAILib.training.targets import BASE_CLASSES
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How one network is trained; with the data and the seed it fixes the result.
+
+    Attributes
+    ----------
+    name, version, title: str
+        Of the model.
+    inputs: tuple of str
+        `Phase` values in channel order.
+    classes: tuple of str
+        The first is 'background'.
+    spacing_mm, patch: tuples of three
+        (z, y, x) of the network's grid.
+    normalisation: IntensityNormalisation
+        Of each phase.
+    channels, encoder_convolutions, decoder_convolutions: tuples of int
+        Of `UNet3D`.
+    deep_supervision: int
+        Number of coarser levels that are supervised too.
+    steps: int
+        Length of the schedule; one patch a step.
+    learning_rate, weight_decay: float
+        Of AdamW; the rate rises over `warm_up` steps, then falls along a cosine to 0.
+    gradient_norm: float
+        Longer gradients are shortened to it.
+    ema: float
+        Decay of the weights' moving average, which is what gets exported.
+    first_cases, steps_per_case: int
+        Step t draws from the first `first_cases + t // steps_per_case` cases, so that training can begin while
+        cases are still being made and repeats all the same.
+    checkpoint_every, validate_every: int
+        Steps.
+    seed: int
+        Of weights, patches and augmentation.
+
+    """
+
+    name: str
+    version: str
+    title: str
+    inputs: tuple[str, ...]
+    classes: tuple[str, ...]
+    spacing_mm: tuple[float, float, float]
+    patch: tuple[int, int, int]
+    normalisation: IntensityNormalisation
+    channels: tuple[int, ...]
+    encoder_convolutions: tuple[int, ...]
+    decoder_convolutions: tuple[int, ...]
+    deep_supervision: int = 2
+    steps: int = 5000
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 1e-4
+    warm_up: int = 100
+    gradient_norm: float = 5.0
+    ema: float = 0.998
+    first_cases: int = 15
+    steps_per_case: int = 25
+    checkpoint_every: int = 250
+    validate_every: int = 1000
+    seed: int = 1
+
+    def pool(self, step: int, cases: int) -> int:
+        """Number of cases, of all there will be, that a step may draw from."""
+        return min(cases, self.first_cases + step // self.steps_per_case)
+
+
+RECIPES: Mapping[str, TrainingRecipe] = {
+    "base_unet": TrainingRecipe(
+        name="base_unet",
+        version="1",
+        title="3D U-Net for lesion types, liver, vessels and neighbouring organs on up to four CT phases",
+        inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
+        classes=BASE_CLASSES,
+        spacing_mm=(2.5, 2.0, 2.0),
+        patch=(48, 112, 112),
+        normalisation=IntensityNormalisation("window", -150.0, 250.0),
+        channels=(16, 32, 64, 96, 128),
+        encoder_convolutions=(1, 2, 2, 2, 1),
+        decoder_convolutions=(1, 2, 2, 2),
+    )
+}
+"""By model name."""

@@ -1,0 +1,91 @@
+"""Patches for one training step, drawn by the step's own seed."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from LiverTumorAILib.inference.preprocess import normalise
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.study import REFERENCE_ORDER, Phase
+from LiverTumorAILib.training.augmentation import (
+    Augmentation,
+    Patch,
+    apply_warp,
+    augment_intensities,
+    draw_warp,
+    drop_phases,
+)
+from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, TrainingCase
+from LiverTumorAILib.training.recipe import TrainingRecipe
+
+LESION_SHARE = 0.65
+LIVER_SHARE = 0.2
+_MARGIN = (4, 8, 8)
+
+
+@dataclass(frozen=True)
+class PatchSampler:
+    """Draws augmented patches: two thirds around lesions, most others around the liver.
+
+    A step's patch depends on nothing but recipe, cases and step, so that a resumed training repeats it.
+    """
+
+    recipe: TrainingRecipe
+    cases: CaseFolder
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __call__(self, step: int, progress: Progress | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Input float32 (1, channels, z, y, x) and class indices int64 (1, z, y, x) of a step."""
+        rng = np.random.default_rng([self.recipe.seed, step])
+        case = self.cases.case(int(rng.integers(self.recipe.pool(step, len(self.cases)))), progress)
+        images, labels = self._patch(rng, case)
+        augment_intensities(rng, self.augmentation, images)
+        drop_phases(rng, self.augmentation, images)
+        channels = [normalise(image, self.recipe.normalisation) for image in images]
+        inputs = np.stack([*channels, *np.isfinite(images).astype(np.float32)])
+        return torch.from_numpy(inputs)[None], torch.from_numpy(labels.astype(np.int64))[None]
+
+    def _patch(self, rng: np.random.Generator, case: TrainingCase) -> tuple[np.ndarray, np.ndarray]:
+        recipe = self.recipe
+        centre = self._centre(rng, case)
+        shape = case.labels.shape
+        jitter = rng.uniform(-0.3, 0.3, 3) * recipe.patch
+        corner = [
+            int(np.clip(c + j - p / 2, min(0, n - p), max(0, n - p)))
+            for c, j, p, n in zip(centre, jitter, recipe.patch, shape, strict=True)
+        ]
+        names = [Phase(name) for name in recipe.inputs]
+        reference = next(names.index(phase) for phase in REFERENCE_ORDER if phase in names)
+        patch = Patch(recipe.patch, _MARGIN, recipe.spacing_mm, len(recipe.inputs), reference)
+        warp = draw_warp(rng, self.augmentation, patch)
+        if warp is None:
+            return _cut(case, corner, recipe.patch)
+        images, labels = _cut(case, [c - m for c, m in zip(corner, _MARGIN, strict=True)], patch.source_shape)
+        return apply_warp(warp, images, labels, recipe.patch)
+
+    def _centre(self, rng: np.random.Generator, case: TrainingCase) -> np.ndarray:
+        choice = rng.random()
+        if choice < LESION_SHARE and case.lesions:
+            return np.asarray(case.lesions[int(rng.integers(len(case.lesions)))].voxel)
+        if choice < LESION_SHARE + LIVER_SHARE:
+            found = np.flatnonzero(case.labels[::4, ::4, ::4] == self.recipe.classes.index("liver"))
+            if found.size:
+                place = found[int(rng.integers(found.size))]
+                return 4 * np.asarray(np.unravel_index(place, case.labels[::4, ::4, ::4].shape))
+        return np.asarray([rng.integers(length) for length in case.labels.shape])
+
+
+def _cut(case: TrainingCase, corner: list[int], size: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a patch: float32 (phases, z, y, x) HU with NaN where unknown or outside, and its labels."""
+    shape = case.labels.shape
+    low = [max(c, 0) for c in corner]
+    high = [min(c + s, n) for c, s, n in zip(corner, size, shape, strict=True)]
+    source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    target = tuple(slice(a - c, b - c) for a, b, c in zip(low, high, corner, strict=True))
+    images = np.full((len(case.images), *size), np.nan, np.float32)
+    labels = np.zeros(size, np.uint8)
+    stored = case.images[(slice(None), *source)]
+    images[(slice(None), *target)] = np.where(stored == UNKNOWN, np.nan, stored.astype(np.float32))
+    labels[target] = case.labels[source]
+    return images, labels
