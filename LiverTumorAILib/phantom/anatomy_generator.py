@@ -3,7 +3,7 @@
 import numpy as np
 
 from LiverTumorAILib.phantom.anatomy import Anatomy, Grid
-from LiverTumorAILib.phantom.body import Habitus, Trunk, paint_trunk
+from LiverTumorAILib.phantom.body import Habitus, Trunk, TrunkFields, paint_trunk
 from LiverTumorAILib.phantom.bowel import (
     paint_colon,
     paint_duodenum,
@@ -12,11 +12,13 @@ from LiverTumorAILib.phantom.bowel import (
     paint_small_bowel,
     paint_stomach,
 )
+from LiverTumorAILib.phantom.given_organs import GivenOrgans
 from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.phantom.liver_shape import LiverShape, LiverTraits, keep_largest, paint_liver
 from LiverTumorAILib.phantom.organs import (
     paint_adrenals,
     paint_ascites,
+    paint_crura,
     paint_gallbladder,
     paint_kidney,
     paint_pancreas,
@@ -70,7 +72,7 @@ def draw_frame(rng: np.random.Generator, grid: Grid) -> Frame:
     tall = grid.shape[0] * grid.spacing_mm[0]
     top = rng.uniform(12, 30) if tall > 200 else rng.uniform(5, 15)
     shift = (float(rng.normal(0, 3)), float(np.clip(rng.normal(-8, 4), -0.05 * depth, 0)), -float(top))
-    return Frame(scale, shift, float(rng.normal(0, 2.5)), float(rng.uniform(2.0, 3.6)))
+    return Frame(scale, shift, float(rng.normal(0, 2.5)), float(rng.uniform(1.5, 2.8)))
 
 
 def generate_anatomy(rng: np.random.Generator, grid: Grid, cirrhosis: float | None = None) -> Anatomy:
@@ -95,50 +97,110 @@ def generate_anatomy(rng: np.random.Generator, grid: Grid, cirrhosis: float | No
     return build_anatomy(rng, grid, draw_frame(rng, grid), float(cirrhosis))
 
 
-def build_anatomy(rng: np.random.Generator, grid: Grid, frame: Frame, cirrhosis: float) -> Anatomy:
-    """Generate the anatomy of a patient of given size and position, as `generate_anatomy` does."""
+def build_anatomy(
+    rng: np.random.Generator, grid: Grid, frame: Frame, cirrhosis: float, given: GivenOrgans | None = None
+) -> Anatomy:
+    """Generate the anatomy of a patient of given size and position around organs that are known.
+
+    Parameters
+    ----------
+    rng: numpy.random.Generator
+    grid: Grid
+    frame: Frame
+        Size and position.
+    cirrhosis: float
+        0 to 1.
+    given: GivenOrgans, optional
+        Organs that are painted as they are; only others are generated.
+
+    Returns
+    -------
+    Anatomy
+
+    """
     space = Space(grid, frame, rng)
     _, ny, nx = grid.shape
     room = (nx * grid.spacing_mm[2] / 2 / frame.scale[0], ny * grid.spacing_mm[1] / 2 / frame.scale[1])
-    habitus = Habitus.drawn(rng, room)
+    habitus = given.habitus if given else Habitus.drawn(rng, room)
     trunk = Trunk(habitus, rng)
-    traits = LiverTraits.drawn(rng, cirrhosis)
-    shape = LiverShape(traits, trunk)
-    marks = Landmarks(rng)
-    spleen = float(np.clip(rng.normal(1, 0.1) + cirrhosis * rng.uniform(0.1, 0.5), 0.75, 1.6))
+    if given:
+        given.fit_trunk(trunk, space)
     canvas = Canvas(space)
     fields = paint_trunk(canvas, trunk, rng)
-    paint_spine(canvas, rng)
-    paint_ribs(canvas, trunk, fields, rng)
+    present = given.present if given else set()
+    if Tissue.BONES not in present:
+        paint_spine(canvas, rng)
+        paint_ribs(canvas, trunk, fields, rng)
+    if given:
+        given.paint(canvas, rng)
+    marks = Landmarks(rng)
+    if Tissue.SPLEEN in present:
+        marks.spleen_hilum = given.splenic_hilum(space)
+    description = {
+        "cirrhosis": cirrhosis, "visceral_fat": habitus.visceral, "subcutaneous_fat_mm": habitus.fat_side_mm,
+        "scale_x": frame.scale[0], "scale_y": frame.scale[1], "scale_z": frame.scale[2],
+        "rotation_deg": frame.rotation_deg,
+    }  # fmt: skip
     paint_great_vessels(canvas, marks, rng)
+    paint_crura(canvas)
     paint_portal_trunk(canvas, marks)
-    keep_away = np.zeros(grid.shape, bool)
-    for side in (-1, 1):
-        box, distance = paint_kidney(canvas, side, rng)
-        keep_away[box] |= distance < 2 + 5 * habitus.visceral
-    paint_adrenals(canvas, rng)
-    gallbladder = paint_gallbladder(canvas, shape.drop_mm, rng)
-    if gallbladder is not None:
-        keep_away[gallbladder[0]] |= gallbladder[1] < 0
-    paint_oesophagus(canvas)
-    paint_liver(canvas, shape, fields, keep_away, rng)
+    description |= _paint_upper_organs(canvas, trunk, fields, marks, cirrhosis, present, rng)
+    _paint_bowel(canvas, habitus, present, rng)
+    description["ascites"] = 0.0
+    if cirrhosis > 0.35 and rng.random() < 0.5:
+        description["ascites"] = float(cirrhosis * rng.uniform(0.2, 1))
+        paint_ascites(canvas, fields, description["ascites"], rng)
+    paint_mesentery(canvas, marks, rng)
+    return Anatomy(canvas.labels, grid, cirrhosis, description)
+
+
+def _paint_upper_organs(
+    canvas: Canvas,
+    trunk: Trunk,
+    fields: TrunkFields,
+    marks: Landmarks,
+    cirrhosis: float,
+    present: set[Tissue],
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """Paint those solid organs that are not present yet, and the liver's vessels; return what was drawn."""
+    visceral = trunk.habitus.visceral
+    keep_away = np.zeros(canvas.labels.shape, bool)
+    for side, kidney in ((-1, Tissue.RIGHT_KIDNEY), (1, Tissue.LEFT_KIDNEY)):
+        if kidney not in present:
+            box, distance = paint_kidney(canvas, side, rng)
+            keep_away[box] |= distance < 2 + 5 * visceral
+    if Tissue.ADRENALS not in present:
+        paint_adrenals(canvas, rng)
+    if Tissue.OESOPHAGUS not in present:
+        paint_oesophagus(canvas)
+    drawn = {"gallbladder": float(Tissue.GALLBLADDER in present)}
+    if Tissue.LIVER not in present:
+        traits = LiverTraits.drawn(rng, cirrhosis)
+        shape = LiverShape(traits, trunk)
+        gallbladder = paint_gallbladder(canvas, shape.drop_mm, rng)
+        if gallbladder is not None:
+            keep_away[gallbladder[0]] |= gallbladder[1] < 0
+        paint_liver(canvas, shape, fields, keep_away, rng)
+        drawn |= {
+            "gallbladder": float(gallbladder is not None), "riedel_mm": traits.riedel_mm, "caudate": traits.caudate,
+        }  # fmt: skip
     paint_liver_vessels(canvas, marks, rng)
     keep_largest(canvas, Tissue.LIVER, IN_LIVER)
-    paint_spleen(canvas, fields, spleen, marks, rng)
-    paint_pancreas(canvas, marks, habitus.visceral, rng)
-    paint_stomach(canvas, habitus.front_mm, rng)
-    paint_duodenum(canvas, rng)
-    paint_colon(canvas, habitus.front_mm, habitus.half_width_mm, rng)
-    paint_small_bowel(canvas, habitus.front_mm, rng)
-    ascites = 0.0
-    if cirrhosis > 0.35 and rng.random() < 0.5:
-        ascites = float(cirrhosis * rng.uniform(0.2, 1))
-        paint_ascites(canvas, fields, ascites, rng)
-    paint_mesentery(canvas, marks, rng)
-    description = {
-        "cirrhosis": cirrhosis, "ascites": ascites, "spleen_size": spleen, "visceral_fat": habitus.visceral,
-        "subcutaneous_fat_mm": habitus.fat_side_mm, "scale_x": frame.scale[0], "scale_y": frame.scale[1],
-        "scale_z": frame.scale[2], "rotation_deg": frame.rotation_deg, "riedel_mm": traits.riedel_mm,
-        "caudate": traits.caudate, "gallbladder": float(gallbladder is not None),
-    }  # fmt: skip
-    return Anatomy(canvas.labels, grid, cirrhosis, description)
+    if Tissue.SPLEEN not in present:
+        drawn["spleen_size"] = float(np.clip(rng.normal(1, 0.1) + cirrhosis * rng.uniform(0.1, 0.5), 0.75, 1.6))
+        paint_spleen(canvas, fields, drawn["spleen_size"], marks, rng)
+    if Tissue.PANCREAS not in present:
+        paint_pancreas(canvas, marks, visceral, rng)
+    return drawn
+
+
+def _paint_bowel(canvas: Canvas, habitus: Habitus, present: set[Tissue], rng: np.random.Generator) -> None:
+    if Tissue.STOMACH not in present:
+        paint_stomach(canvas, habitus.front_mm, rng)
+    if Tissue.DUODENUM not in present:
+        paint_duodenum(canvas, rng)
+    if Tissue.COLON not in present:
+        paint_colon(canvas, habitus.front_mm, habitus.half_width_mm, rng)
+    if Tissue.SMALL_BOWEL not in present:
+        paint_small_bowel(canvas, habitus.front_mm, rng)

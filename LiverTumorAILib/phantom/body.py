@@ -1,5 +1,6 @@
 """Trunk of a phantom: wall of the cavity, diaphragm, lungs, heart, muscles, fat and skin."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,9 @@ class Trunk:
         self._deepen = Profile(
             [-280, -190, -110, -40, 60, 120], [0.95 + 0.1 * habitus.visceral, 0.95, 1.0, 1.0, 0.9, 0.8]
         )
+        # Set by `real_anatomy` so that wall and diaphragm follow given organs: mm, functions of (x, y, z) and (x, y).
+        self.swelling: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
+        self.lifting: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
         self.power = rng.uniform(2.15, 2.6)
         self.left_dome_mm = rng.uniform(-28, -8)
         self.saddle_mm = rng.uniform(-30, -20)
@@ -93,6 +97,9 @@ class Trunk:
     ) -> np.ndarray:
         """Position between the middle (0) and the inner wall (1) of the cavity, enlarged by some mm."""
         h = self.habitus
+        if self.swelling is not None:
+            swelling = self.swelling(x, y, z)
+            wide, front, back = wide + swelling, front + swelling, back + swelling
         across = np.abs(x) / (self._widen(z) * h.half_width_mm + wide)
         deep = self._deepen(z)
         along = np.where(y < 0, -y / (deep * h.front_mm + front), y / (h.back_mm + back))
@@ -113,7 +120,8 @@ class Trunk:
         behind = np.clip(y / self.habitus.back_mm, 0, 1) ** 2
         r = self.recess_mm
         drop = r["side"] + (r["front"] - r["side"]) * ahead + (r["back"] - r["side"]) * behind
-        return top - drop * np.minimum(radius, 1.1) ** np.float32(self.dome_power)
+        height = top - drop * np.minimum(radius, 1.1) ** np.float32(self.dome_power)
+        return height if self.lifting is None else height + self.lifting(x, y)
 
 
 @dataclass
@@ -196,7 +204,7 @@ def _paint_chest(canvas: Canvas, trunk: Trunk, wall: np.ndarray, drop: np.ndarra
     centre = (18 + rng.normal(0, 4), -trunk.habitus.front_mm * 0.42, trunk.saddle_mm + 44 + rng.normal(0, 3))
     dx, dy = x - centre[0], y - centre[1]
     turned = (np.cos(tilt) * dx - np.sin(tilt) * dy, np.sin(tilt) * dx + np.cos(tilt) * dy, z - centre[2])
-    heart = ellipsoid(turned, (0, 0, 0), shape) + 2 * space.noise(rng, box, 18.0)
+    heart = ellipsoid(turned, (0, 0, 0), shape) + 1.2 * space.noise(rng, box, 18.0)
     lung = inside & (wall < -1.5) & (drop > half) & (mediastinum > 0) & (heart > 2 + 5 * trunk.habitus.visceral)
     canvas.paint(box, lung, Tissue.LUNGS)
     canvas.paint(box, (heart < 0) & (drop > half + 1) & (wall < -4), Tissue.HEART)

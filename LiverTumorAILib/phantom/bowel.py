@@ -5,6 +5,7 @@ import numpy as np
 from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.phantom.organs import tube
 from LiverTumorAILib.phantom.space import Canvas
+from LiverTumorAILib.phantom.tubes import smooth_curve
 from LiverTumorAILib.phantom.vessels import Landmarks, paint_curve
 
 
@@ -43,7 +44,7 @@ def paint_stomach(canvas: Canvas, front_mm: float, rng: np.random.Generator) -> 
     course[:, :3] += rng.normal(0, 4, (len(course), 3))
     course[:, 3] = 7 + (course[:, 3] - 7) * full
     box, distance = tube(canvas, course)
-    distance = distance + 1.5 * canvas.space.noise(rng, box, 9.0)
+    distance = distance + 0.9 * canvas.space.noise(rng, box, 9.0)
     level = rng.uniform(-60, -5) - 0.5 * shift
     _fill(canvas, box, distance, Tissue.STOMACH, Tissue.STOMACH_CONTENT, rng.uniform(2.5, 4.5), level)
 
@@ -57,7 +58,7 @@ def paint_duodenum(canvas: Canvas, rng: np.random.Generator) -> None:
     ], float)  # fmt: skip
     course[:, :3] += rng.normal(0, 2, (len(course), 3))
     box, distance = tube(canvas, course)
-    distance = distance + canvas.space.noise(rng, box, 7.0)
+    distance = distance + 0.6 * canvas.space.noise(rng, box, 7.0)
     _fill(canvas, box, distance, Tissue.DUODENUM, Tissue.BOWEL_CONTENT, 2.5, rng.uniform(-60, -20))
 
 
@@ -72,15 +73,13 @@ def paint_colon(canvas: Canvas, front_mm: float, width_mm: float, rng: np.random
     ], float)  # fmt: skip
     course[:, :3] += rng.normal(0, 5, (len(course), 3))
     course[:, 3] *= rng.uniform(0.8, 1.2)
-    from LiverTumorAILib.phantom.tubes import smooth_curve
-
     curve = smooth_curve(course, 4.0)
     travelled = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve[:, :3], axis=0), axis=1))])
     curve[:, 3] *= 1 + 0.13 * np.sin(travelled / 4.6 + rng.normal(0, 0.5, len(curve)).cumsum() * 0.3)
     box, distance = canvas.space.tube_distance(
         curve[:-1, :3], curve[1:, :3], np.stack([curve[:-1, 3], curve[1:, 3]], 1), 4.0
     )
-    distance = distance + 1.0 * canvas.space.noise(rng, box, 8.0)
+    distance = distance + 0.6 * canvas.space.noise(rng, box, 8.0)
     level = -front + rng.uniform(-12, 22)
     _fill(canvas, box, distance, Tissue.COLON, Tissue.BOWEL_CONTENT, rng.uniform(1.5, 2.5), level)
 
@@ -101,7 +100,7 @@ def paint_small_bowel(canvas: Canvas, front_mm: float, rng: np.random.Generator)
             continue
         points = np.concatenate([cells[loop], 11.0 * rng.uniform(0.75, 1.2, (len(loop), 1))], 1)
         box, distance = tube(canvas, points, 3.0)
-        distance = distance + 1.2 * canvas.space.noise(rng, box, 7.0)
+        distance = distance + 0.7 * canvas.space.noise(rng, box, 7.0)
         gas = rng.uniform(-30, 40) - front if rng.random() < 0.3 else -999
         _fill(canvas, box, distance, Tissue.SMALL_BOWEL, Tissue.BOWEL_CONTENT, 2.2, gas)
 

@@ -64,7 +64,7 @@ class LiverTraits:
             caudate=float(rng.uniform(0.85, 1.15) + 0.4 * cirrhosis),
             retraction_mm=float(cirrhosis * rng.uniform(2, 12)),
             fissure_mm=float(rng.uniform(0.8, 1.6) + 2.2 * cirrhosis * rng.random()),
-            nodules_mm=float(cirrhosis * rng.uniform(0.8, 2.0)),
+            nodules_mm=float(cirrhosis * rng.uniform(0.5, 1.3)),
         )
 
 
@@ -159,7 +159,7 @@ def paint_liver(
     distance = shape.distance(xyz, fields.radius[box], fields.wall[box], fields.below_diaphragm[box])
     # Less on the smooth surfaces under diaphragm and wall than on the visceral one.
     free = np.clip(-np.maximum(fields.wall[box], fields.below_diaphragm[box]) / 20, 0.25, 1)
-    distance += free * (1.3 * space.noise(rng, box, 14.0) + 3.5 * space.noise(rng, box, 32.0))
+    distance += free * (0.8 * space.noise(rng, box, 14.0) + 2.3 * space.noise(rng, box, 32.0))
     if traits.nodules_mm:
         distance += traits.nodules_mm * space.noise(rng, box, 6.0)
     liver = (distance < 0) & ~keep_away[box]
@@ -169,7 +169,7 @@ def paint_liver(
 
 def _fissures(space: Space, box: tuple, traits: LiverTraits, rng: np.random.Generator) -> np.ndarray:
     x, y, z = space.coordinates(box)
-    waviness = 1.5 * space.noise(rng, box, 20.0)
+    waviness = 1.2 * space.noise(rng, box, 20.0)
     half = max(traits.fissure_mm, 0.4 * space.voxel_mm)
     place, slant = rng.uniform(-8, 8), rng.uniform(-0.25, 0.1)
     plane = x - place - slant * (y + 50) + waviness

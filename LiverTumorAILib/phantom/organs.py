@@ -34,7 +34,7 @@ def paint_kidney(canvas: Canvas, side: int, rng: np.random.Generator) -> tuple:
 
     """
     space = canvas.space
-    centre = np.array([side * 62, 44, -146 if side < 0 else -132]) + rng.normal(0, (3, 3, 9))
+    centre = np.array([side * 60, 44, -146 if side < 0 else -138]) + rng.normal(0, (3, 3, 9))
     box = space.box(centre - (55, 55, 80), centre + (55, 55, 80))
     x, y, z = space.coordinates(box)
     size = rng.uniform(0.95, 1.18)
@@ -46,13 +46,13 @@ def paint_kidney(canvas: Canvas, side: int, rng: np.random.Generator) -> tuple:
     u, v = dx * np.cos(yaw) + dy * np.sin(yaw), -dx * np.sin(yaw) + dy * np.cos(yaw)
     zero = np.zeros(3)
     outer = ellipsoid((u, v, dz), zero, np.array((27, 25, 54)) * size)
-    outer += 1.0 * space.noise(rng, box, 12.0)
+    outer += 0.6 * space.noise(rng, box, 12.0)
     sinus = ellipsoid((u, v, dz), (-20 * size, 0, 0), np.array((22, 9, 25)) * size)
     kidney = smooth_max(outer, -sinus, radius=4.0)
     free = (Tissue.FAT, Tissue.MUSCLE)
     canvas.paint(box, kidney < 0, Tissue.RIGHT_KIDNEY if side < 0 else Tissue.LEFT_KIDNEY, free)
     cortex = rng.uniform(5.5, 7.5)
-    columns = np.cos(np.arctan2(dz, u + 14 * size) * 7 + 2) + 0.7 * np.cos(v / 5 + 1) + 0.4 * space.noise(rng, box, 9.0)
+    columns = np.cos(np.arctan2(dz, u + 14 * size) * 7 + 2) + 0.7 * np.cos(v / 5 + 1) + 0.25 * space.noise(rng, box, 9.0)
     medulla = (kidney < -2.0) & (outer < -cortex) & (columns < 0.5)
     own = (Tissue.RIGHT_KIDNEY, Tissue.LEFT_KIDNEY)
     canvas.paint(box, medulla, Tissue.RENAL_MEDULLA, own)
@@ -72,6 +72,13 @@ def paint_adrenals(canvas: Canvas, rng: np.random.Generator) -> None:
             for away in ((0, -7, 1), (side * 9, 11, -4), (-side * 1, 13, -4)):
                 tip = ridge + np.asarray(away) * min(1.0, 0.5 + 0.15 * step)
                 paint_curve(canvas, [(*ridge, thick), (*tip, 0.8 * thick)], Tissue.ADRENALS)
+
+
+def paint_crura(canvas: Canvas) -> None:
+    """Paint the crura of the diaphragm beside the aorta."""
+    for offset in (-9, 20):
+        course = [(offset + 2, 12, -40, 4), (offset, 18, -80, 5.5), (offset * 0.9, 24, -120, 5), (offset * 0.8, 28, -165, 3)]
+        paint_curve(canvas, course, Tissue.MUSCLE, (Tissue.FAT,))
 
 
 def paint_gallbladder(canvas: Canvas, drop_mm: float, rng: np.random.Generator) -> tuple | None:
@@ -99,15 +106,15 @@ def paint_spleen(canvas: Canvas, fields: TrunkFields, size: float, marks: Landma
     space = canvas.space
     box = space.box((10, -90, -260), (160, 110, 10))
     x, y, z = space.coordinates(box)
-    centre = np.array([100, 38, -66]) + rng.normal(0, 4, 3) - ((size - 1) * 14, (size - 1) * 26, (size - 1) * 34)
+    centre = np.array([100, 36, -72]) + rng.normal(0, 4, 3) - ((size - 1) * 14, (size - 1) * 26, (size - 1) * 34)
     grow = size**0.9
     dy, dz = y - float(centre[1]), z - float(centre[2])
     tilt = np.deg2rad(rng.uniform(15, 40), dtype=np.float32)
     along, across = np.cos(tilt) * dz + np.sin(tilt) * dy, np.cos(tilt) * dy - np.sin(tilt) * dz
-    spleen = ellipsoid((x - float(centre[0]), across, along), np.zeros(3), np.array((34, 46, 58)) * grow)
-    hilum = ellipsoid((x, y, z), marks.spleen_hilum - (20, 22, 0), np.array((24, 32, 56)) * grow**0.3)
+    spleen = ellipsoid((x - float(centre[0]), across, along), np.zeros(3), np.array((38, 50, 62)) * grow)
+    hilum = ellipsoid((x, y, z), marks.spleen_hilum - (20, 22, 0), np.array((22, 32, 50)) * grow**0.3)
     spleen = smooth_max(spleen, fields.wall[box] + 2.5, fields.below_diaphragm[box] + 3, -hilum, radius=7.0)
-    spleen += 1.2 * space.noise(rng, box, 14.0)
+    spleen += 0.8 * space.noise(rng, box, 14.0)
     canvas.paint(box, spleen < 0, Tissue.SPLEEN)
 
 
@@ -120,7 +127,7 @@ def paint_pancreas(canvas: Canvas, marks: Landmarks, visceral: float, rng: np.ra
         (*(con + (18, -15, 6)), 8.5 * size), (*(con + (44, -4, 12)), 9 * size), (*(marks.spleen_hilum + (-10, -14, 2)), 8 * size),
     ]  # fmt: skip
     box, distance = tube(canvas, spine, 6.0)
-    distance = distance + (0.8 + 1.6 * visceral) * canvas.space.noise(rng, box, 5.5)
+    distance = distance + (0.5 + 1.0 * visceral) * canvas.space.noise(rng, box, 5.5)
     canvas.paint(box, distance < 0, Tissue.PANCREAS)
 
 
@@ -144,7 +151,7 @@ def paint_ascites(canvas: Canvas, fields: TrunkFields, amount: float, rng: np.ra
     sigma = [7.0 / step for step in space.grid.spacing_mm]
     around = gaussian_filter(canvas.is_tissue(box, Tissue.LIVER, Tissue.SPLEEN).astype(np.float32), sigma, truncate=2.5)
     y = space.y[box]
-    reach = (4 + 22 * amount) + 5 * space.noise(rng, box, 25.0)
+    reach = (4 + 22 * amount) + 3 * space.noise(rng, box, 25.0)
     gutter = smooth_min(
         -wall - reach * np.clip((y + 60) / 80, 0.15, 1), 30 * (0.42 - 0.25 * amount - around), radius=4.0
     )

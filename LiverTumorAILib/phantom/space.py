@@ -8,6 +8,7 @@ maps his voxels to them by scaling, rotating and bending smoothly, so that one s
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from LiverTumorAILib.phantom.anatomy import Grid
@@ -18,14 +19,22 @@ Box = tuple[slice, slice, slice]
 Coordinates = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _spline_basis(count: int, spacing_mm: float, knot_mm: float) -> np.ndarray:
-    """Cubic B-spline basis, float32 (count, knots), of positions 0, spacing_mm, ... on knots knot_mm apart."""
-    position = np.arange(count) * (spacing_mm / knot_mm)
-    knots = int(np.ceil(position[-1])) + 4 if count else 4
-    distance = np.abs(position[:, None] + 1 - np.arange(knots)[None])
-    near = 2 / 3 - distance**2 + distance**3 / 2
-    far = np.clip(2 - distance, 0, None) ** 3 / 6
-    return np.where(distance < 1, near, far).astype(np.float32)
+@numba.njit(cache=True)
+def _expand(knots: np.ndarray, step: float, count: int) -> np.ndarray:
+    """Values (count, m), step knots apart, of the cubic B-splines with these coefficients (knots, m)."""
+    result = np.empty((count, knots.shape[1]), np.float32)
+    for i in range(count):
+        first = int(i * step)
+        t = np.float32(i * step - first)
+        u = np.float32(1) - t
+        w0, w3 = u * u * u / np.float32(6), t * t * t / np.float32(6)
+        w1 = np.float32(2 / 3) - t * t * (np.float32(1) - t / np.float32(2))
+        w2 = np.float32(2 / 3) - u * u * (np.float32(1) - u / np.float32(2))
+        for m in range(knots.shape[1]):
+            result[i, m] = (
+                w0 * knots[first, m] + w1 * knots[first + 1, m] + w2 * knots[first + 2, m] + w3 * knots[first + 3, m]
+            )
+    return result
 
 
 def smooth_noise(
@@ -47,12 +56,15 @@ def smooth_noise(
         float32 of that shape.
 
     """
-    bases = [_spline_basis(count, step, scale_mm) for count, step in zip(shape, spacing_mm, strict=True)]
-    field = rng.standard_normal(tuple(basis.shape[1] for basis in bases), dtype=np.float32)
-    for basis in reversed(bases):
-        # Expands the last axis and brings it to the front; three turns restore the order.
-        field = np.moveaxis(field @ basis.T, -1, 0)
-    return np.ascontiguousarray(field) * np.float32(1.77)
+    steps = [mm / scale_mm for mm in spacing_mm]
+    knots = tuple(int((count - 1) * step) + 4 for count, step in zip(shape, steps, strict=True))
+    field = rng.standard_normal(knots, dtype=np.float32) * np.float32(3.0)
+    for axis in (2, 1, 0):
+        # The axis to expand comes first; the largest one, z, is expanded last, where that costs nothing.
+        front = np.ascontiguousarray(np.moveaxis(field, axis, 0))
+        wide = _expand(front.reshape(front.shape[0], -1), steps[axis], shape[axis])
+        field = np.moveaxis(wide.reshape(shape[axis], *front.shape[1:]), 0, axis)
+    return field
 
 
 def smooth_max(*values: np.ndarray, radius: float) -> np.ndarray:
