@@ -1,0 +1,54 @@
+"""Open the Liver Tumor AI module's window without Slicer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from slicer_host import Host  # noqa: E402
+from slicer_host.environment import has_display  # noqa: E402
+
+MODULE = HERE.parents[1] / "LiverTumorAI" / "LiverTumorAI.py"
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = text.lower().split("x")
+    return int(width), int(height)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", type=Path, help="study folder to open")
+    parser.add_argument("--results", type=Path, help="folder that analyze wrote")
+    parser.add_argument("--screenshot", type=Path, metavar="DIR", help="write window.png there and end")
+    parser.add_argument("--headless", action="store_true", help="no window on screen")
+    parser.add_argument("--size", type=_size, default=(1280, 800), metavar="WIDTHxHEIGHT")
+    parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--module", type=Path, default=MODULE, help="scripted module to load")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    headless = options.headless or not has_display()
+    host = Host(options.size, options.dark, headless)
+    widget = host.load_module(options.module).widget
+    if options.study:
+        widget.openStudy(str(options.study))
+    if options.results:
+        widget.showResults(str(options.results))
+    if options.screenshot:
+        print(host.grab(options.screenshot / "window.png"))
+    elif headless:
+        print("There is no display; --screenshot DIR writes a picture of the window.", file=sys.stderr)
+    else:
+        host.app.exec()
+    return 1 if host.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

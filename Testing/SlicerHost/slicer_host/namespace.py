@@ -1,0 +1,81 @@
+"""The modules ``qt``, ``ctk`` and the parts of ``slicer`` that slicer-core does not bring."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import slicer
+from PySide6.QtWidgets import QWidget
+
+from . import (
+    ctk,
+    layout,
+    mrml_widgets,
+    packages,
+    parameter_node,
+    pythonqt,
+    scripted_module,
+    segment_editor,
+    view_widgets,
+)
+from . import modules as module_classes
+from .application import qSlicerApplication
+from .form_loader import load_form
+from .messages import Messages
+
+_WIDGET_SOURCES = (mrml_widgets, view_widgets, layout, module_classes, segment_editor)
+
+
+def child_widget_variables(widget: QWidget) -> SimpleNamespace:
+    """Named children, composite widgets' inner ones included, as attributes."""
+    ui = SimpleNamespace()
+    for child in [widget, *widget.findChildren(QWidget)]:
+        name = child.objectName()
+        if name and name.isidentifier():
+            setattr(ui, name, child)
+    return ui
+
+
+def _i18n() -> ModuleType:
+    module = ModuleType("slicer.i18n")
+    module.tr = lambda text: text
+    module.translate = lambda context, text: text
+    sys.modules[module.__name__] = module
+    return module
+
+
+def slicer_classes() -> dict[str, type]:
+    """Classes offered as ``slicer.qXxx``."""
+    found = {}
+    for source in _WIDGET_SOURCES:
+        for name, item in vars(source).items():
+            if isinstance(item, type) and name.startswith(("qMRML", "qSlicer")):
+                found[name] = item
+    found["qSlicerApplication"] = qSlicerApplication
+    return found
+
+
+def ctk_classes() -> dict[str, type]:
+    """Classes offered as ``ctk.ctkXxx``."""
+    return {name: item for name, item in vars(ctk).items() if isinstance(item, type) and name.startswith("ctk")}
+
+
+def install(app: qSlicerApplication, messages: Messages) -> None:
+    """Make ``import qt, ctk, slicer`` give modules what they find in Slicer."""
+    pythonqt.make_qt_module()
+    ctk_module = ModuleType("ctk")
+    vars(ctk_module).update(ctk_classes())
+    sys.modules["ctk"] = ctk_module
+    slicer.app = app
+    slicer.modules = module_classes.Modules(app.moduleManager())
+    sys.modules["slicer.modules"] = slicer.modules
+    vars(slicer).update(slicer_classes())
+    slicer.ScriptedLoadableModule = scripted_module.make_module()
+    slicer.parameterNodeWrapper = parameter_node.make_module()
+    slicer.packaging = packages.make_module()
+    slicer.i18n = _i18n()
+    pythonqt.select("slicer.util")
+    slicer.util.loadUI = load_form
+    slicer.util.childWidgetVariables = child_widget_variables
+    messages.install()
