@@ -1,5 +1,6 @@
 """DEEDS-style deformable registration of all phases onto the reference phase."""
 
+from LiverTumorAILib.registration.files import register_files
 from LiverTumorAILib.registration.register import register
 from LiverTumorAILib.registration.registered_study import (
     RegisteredStudy,
@@ -18,6 +19,7 @@ __all__ = [
     "compose_fields",
     "invert_field",
     "register",
+    "register_files",
     "register_study",
     "warp_image",
     "warp_labels",

@@ -64,6 +64,14 @@ def read_volume_files(
     return modalities.pop(), _in_phase_order(volumes), warnings
 
 
+def read_image(path: Path) -> sitk.Image:
+    """One 3D volume file as float32 (LPS, mm), whatever it shows; LiverTumorAIError if it cannot be read."""
+    images = _read_images(path, _read_header(path))
+    if len(images) > 1:
+        raise LiverTumorAIError("The file holds several volumes (4D)", path.name, "Give one volume")
+    return images[0]
+
+
 def _raw_volume(path: Path, image: sitk.Image, source: str, is_one_of_several: bool) -> RawVolume:
     stem = stem_of(path)
     given = Phase(stem.lower()) if stem.lower() in set(Phase) and not is_one_of_several else None
