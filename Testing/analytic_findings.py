@@ -37,7 +37,9 @@ TILT = (1.0, 0.0, 0.0, 0.0, 0.9961947, -0.0871557, 0.0, 0.0871557, 0.9961947)
 
 def grid(spacing=(2.5, 2.5, 5.0), direction=(1, 0, 0, 0, 1, 0, 0, 0, 1)) -> sitk.Image:
     """An empty image (LPS, mm) around the origin, 340 x 240 x 160 mm."""
-    image = sitk.Image([round(length / step) for length, step in zip((340, 240, 160), spacing)], sitk.sitkUInt8)
+    image = sitk.Image(
+        [round(length / step) for length, step in zip((340, 240, 160), spacing, strict=True)], sitk.sitkUInt8
+    )
     image.SetSpacing(spacing)
     image.SetDirection(direction)
     middle = [(size - 1) / 2 for size in image.GetSize()]
@@ -115,8 +117,8 @@ def _lesion(label, measurement, centroid) -> Lesion:
         score=0.9,
         centroid_mm=centroid,
         bounding_box_mm=(
-            tuple(c - h for c, h in zip(centre, half_axes)),
-            tuple(c + h for c, h in zip(centre, half_axes)),
+            tuple(c - h for c, h in zip(centre, half_axes, strict=True)),
+            tuple(c + h for c, h in zip(centre, half_axes, strict=True)),
         ),
         measurement=measurement,
     )

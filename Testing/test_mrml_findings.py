@@ -12,6 +12,8 @@ slicer = pytest.importorskip("slicer", reason="needs slicer-core (extra 'window'
 
 from LiverTumorAILib.lesions import Certainty, LesionType, Organ  # noqa: E402
 from LiverTumorAILib.lesions.terminology import LESION_TERMS  # noqa: E402
+from LiverTumorAILib.mrml.display import Group, segments_of, set_group_visible  # noqa: E402
+from LiverTumorAILib.mrml.edits import EditObserver  # noqa: E402
 from LiverTumorAILib.mrml.findings_scene import show_findings  # noqa: E402
 from LiverTumorAILib.mrml.geometry import image_from_oriented, index_to_ras, oriented_image_data  # noqa: E402
 from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
@@ -46,7 +48,7 @@ def role_names(scene):
 def test_a_volume_node_has_the_voxel_of_the_image_at_every_point(study, scene):
     _, images = study
     image = images[Phase.PORTAL_VENOUS]
-    node = show_volume(scene, image, Modality.CT, Phase.PORTAL_VENOUS, "portal venous", "volume:test")
+    node = show_volume(scene, image, Modality.CT, phase=Phase.PORTAL_VENOUS, name="portal venous", role="volume:test")
     voxels = slicer.util.arrayFromVolume(node)
     matrix = vtk.vtkMatrix4x4()
     node.GetRASToIJKMatrix(matrix)
@@ -61,7 +63,7 @@ def test_what_a_phase_does_not_show_looks_like_air(study, scene):
     voxels = sitk.GetArrayFromImage(images[Phase.ARTERIAL])
     voxels[:3] = np.nan
     image = make_image(voxels, images[Phase.ARTERIAL])
-    node = show_volume(scene, image, Modality.CT, Phase.ARTERIAL, "arterial", "volume:test")
+    node = show_volume(scene, image, Modality.CT, phase=Phase.ARTERIAL, name="arterial", role="volume:test")
     shown_voxels = slicer.util.arrayFromVolume(node)
     assert (shown_voxels[:3] == AIR_HU).all()
     assert shown_voxels[3:].min() >= AIR_HU
@@ -70,7 +72,7 @@ def test_what_a_phase_does_not_show_looks_like_air(study, scene):
 def test_the_window_of_mr_follows_the_signal(scene, study):
     _, images = study
     signal = sitk.Cast(sitk.Clamp(images[Phase.ARTERIAL] + 100, lowerBound=0), sitk.sitkFloat32) * 7.0
-    node = show_volume(scene, signal, Modality.MR, Phase.ARTERIAL, "arterial", "volume:test")
+    node = show_volume(scene, signal, Modality.MR, phase=Phase.ARTERIAL, name="arterial", role="volume:test")
     display = node.GetDisplayNode()
     low, high = display.GetLevel() - display.GetWindow() / 2, display.GetLevel() + display.GetWindow() / 2
     assert low < 7 * (100 + HU[Phase.ARTERIAL]["liver"]) < high < 7 * 400
@@ -261,6 +263,37 @@ def test_a_deleted_segmentation_is_no_error(scene, shown):
     scene.RemoveNode(shown.segmentation)
     assert shown.segmentation is None
     assert shown.lesion_of_segment("lesion-1") is None
+
+
+def test_edits_are_noticed_with_the_segment_that_changed(study, shown):
+    edited = []
+    observer = EditObserver(shown.segmentation, edited.append)
+    voxels = inside(study[0].lesion_labels, LESIONS[2][0], (16.0, 12.0, 15.0)).astype(np.uint8)
+    set_segment_mask(shown.segmentation, "lesion-2", make_image(voxels, study[0].lesion_labels))
+    assert set(edited) == {"lesion-2"}
+    edited.clear()
+    set_group_visible(shown.segmentation, Group.LIVER, False)
+    assert edited == []
+    observer.stop()
+    set_segment_mask(shown.segmentation, "lesion-2", make_image(voxels, study[0].lesion_labels))
+    assert edited == []
+
+
+@pytest.mark.parametrize(
+    ("group", "members"),
+    [
+        (Group.LIVER, ["liver"]),
+        (Group.VESSELS, []),
+        (Group.ORGANS, ["spleen"]),
+        (Group.LESIONS, ["lesion-1", "lesion-2", "lesion-3"]),
+    ],
+)
+def test_groups_of_segments_are_shown_and_hidden_together(shown, group, members):
+    display = shown.segmentation.GetDisplayNode()
+    assert segments_of(shown.segmentation, group) == members
+    for visible in (False, True):
+        set_group_visible(shown.segmentation, group, visible)
+        assert all(display.GetSegmentVisibility(member) == visible for member in members)
 
 
 def test_organs_other_than_liver_and_vessels_are_hidden_at_first(shown):

@@ -43,6 +43,8 @@ class SceneFindings:
         self._scene = scene
         self._images = images
         self._edited: set[str] = set()
+        self._selected: str | None = None
+        self._axes_visible = True
 
     @property
     def segmentation(self) -> slicer.vtkMRMLSegmentationNode | None:
@@ -78,9 +80,16 @@ class SceneFindings:
 
     def select(self, lesion: Lesion | None) -> None:
         """Show the axes of this lesion only and move all slice views to it; None hides all axes."""
-        markups.select_axes(self._scene, lesion)
+        self._selected = lesion.uid if lesion else None
+        self.show_axes(self._axes_visible)
         if lesion is not None:
             views.jump_to_lesion(self._scene, lesion)
+
+    def show_axes(self, visible: bool) -> None:
+        """Show or hide the axes of the selected lesion."""
+        self._axes_visible = visible
+        lesion = self.lesion(self._selected) if visible and self._selected else None
+        markups.select_axes(self._scene, lesion)
 
     def follow_edit(self, segment_id: str) -> Lesion | None:
         """Measure an edited lesion segment again and move its axes; None if no lesion or an emptied one."""
@@ -148,7 +157,7 @@ def show_findings(findings: Findings, images: Mapping[Phase, sitk.Image], scene:
     roles = frozenset(VOLUME_PREFIX + phase for phase in images)
     remove_owned(scene, keep=roles, prefix=VOLUME_PREFIX)
     for phase, image in images.items():
-        node = show_volume(scene, image, findings.modality, phase, phase.title, VOLUME_PREFIX + phase)
+        node = show_volume(scene, image, findings.modality, phase=phase, name=phase.title, role=VOLUME_PREFIX + phase)
         put_in_folder(scene, node, STUDY_FOLDER)
     shown = SceneFindings(scene, findings, images)
     segmentation = show_segmentation(scene, findings, shown.volume(findings.reference_phase))

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from LiverTumorAILib.lesions import Enhancement, Lesion, Point
 from LiverTumorAILib.measurement import measure_mask
+from LiverTumorAILib.mrml.volumes import AIR_HU
 from LiverTumorAILib.study import Phase
 
 
@@ -21,7 +22,7 @@ def remeasure(lesion: Lesion, mask: sitk.Image, images: Mapping[Phase, sitk.Imag
     mask: SimpleITK.Image
         uint8 (LPS, mm), not empty, on any grid.
     images: Mapping[Phase, SimpleITK.Image]
-        Registered phases (LPS, mm), NaN where a phase shows nothing.
+        Registered phases (LPS, mm), NaN, or air, where a phase shows nothing.
 
     """
     enhancement = {
@@ -41,7 +42,8 @@ def mean_inside(image: sitk.Image, mask: sitk.Image) -> float:
     """Mean of an image inside a mask on another grid (LPS, mm); NaN where the image shows nothing of it."""
     on_mask = sitk.Resample(image, mask, sitk.Transform(), sitk.sitkLinear, float("nan"), sitk.sitkFloat32)
     inside = sitk.GetArrayViewFromImage(on_mask)[sitk.GetArrayViewFromImage(mask) > 0]
-    inside = inside[np.isfinite(inside)]
+    # Written images have air where a phase shows nothing.
+    inside = inside[np.isfinite(inside) & (inside > AIR_HU)]
     return float(inside.mean()) if inside.size else float("nan")
 
 

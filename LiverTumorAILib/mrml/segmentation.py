@@ -1,5 +1,7 @@
 """Findings as one segmentation node, and edited segments back to masks."""
 
+from typing import NamedTuple
+
 import numpy as np
 import SimpleITK as sitk
 import slicer
@@ -22,6 +24,13 @@ ORGAN_FILL = 0.3
 LESION_FILL = 0.35
 UNCERTAIN_FILL = 0.12
 """Opacity of fills in slice views; an uncertain lesion is hardly filled, so that its outline alone speaks."""
+
+
+class Voxels(NamedTuple):
+    """The voxels of a layer that have this value."""
+
+    layer: slicer.vtkOrientedImageData
+    value: int
 
 
 def lesion_name(lesion: Lesion) -> str:
@@ -73,6 +82,8 @@ def show_segmentation(
     display = node.GetDisplayNode()
     display.SetVisibility2DFill(True)
     display.SetVisibility2DOutline(True)
+    display.SetVisibility3D(False)
+    # What each segment sets for itself counts in full.
     display.SetOpacity2DFill(1.0)
     return node
 
@@ -83,7 +94,7 @@ def _add_organs(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> Non
     present = set(np.unique(voxels).tolist())
     for organ in Organ:
         if organ in present:
-            _add_segment(node, layer, organ, organ_segment_id(organ), organ.title, ORGAN_TERMS[organ])
+            _add_segment(node, organ_segment_id(organ), organ.title, ORGAN_TERMS[organ], Voxels(layer, organ))
             fill = LIVER_FILL if organ is Organ.LIVER else ORGAN_FILL
             _set_display(node, organ_segment_id(organ), fill, opacity_3d=0.3 if organ is Organ.LIVER else 1.0)
             node.GetDisplayNode().SetSegmentVisibility(organ_segment_id(organ), organ not in OTHER_ORGANS)
@@ -96,29 +107,30 @@ def _add_lesions(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> No
     layer = oriented_image_data(voxels, index_to_ras(findings.lesion_labels))
     for lesion in sorted(findings.lesions, key=lambda lesion: lesion.label):
         segment_id = lesion_segment_id(lesion)
-        segment = _add_segment(node, layer, lesion.label, segment_id, lesion_name(lesion), LESION_TERMS[lesion.type])
+        segment = _add_segment(
+            node, segment_id, lesion_name(lesion), LESION_TERMS[lesion.type], Voxels(layer, lesion.label)
+        )
         segment.SetTag(LESION_UID_TAG, lesion.uid)
         uncertain = lesion.certainty is Certainty.UNCERTAIN
         _set_display(node, segment_id, UNCERTAIN_FILL if uncertain else LESION_FILL)
 
 
 def _add_segment(
-    node: slicer.vtkMRMLSegmentationNode,
-    layer: slicer.vtkOrientedImageData,
-    value: int,
-    segment_id: str,
-    name: str,
-    term: Term,
+    node: slicer.vtkMRMLSegmentationNode, segment_id: str, name: str, term: Term, voxels: Voxels
 ) -> slicer.vtkSegment:
-    """Add the voxels of `layer` that equal `value` as a segment; segments of one layer share its voxels."""
+    """Add a segment; those of one layer share its voxels."""
     segment = slicer.vtkSegment()
     segment.SetName(name)
-    segment.SetColor(*(component / 255 for component in term.colour))
-    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), terminology_entry(term))
-    segment.AddRepresentation(BINARY_LABELMAP, layer)
-    segment.SetLabelValue(int(value))
+    _set_term(segment, term)
+    segment.AddRepresentation(BINARY_LABELMAP, voxels.layer)
+    segment.SetLabelValue(int(voxels.value))
     node.GetSegmentation().AddSegment(segment, segment_id)
     return segment
+
+
+def _set_term(segment: slicer.vtkSegment, term: Term) -> None:
+    segment.SetColor(*(component / 255 for component in term.colour))
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), terminology_entry(term))
 
 
 def _set_display(node: slicer.vtkMRMLSegmentationNode, segment_id: str, fill: float, opacity_3d: float = 1.0) -> None:
@@ -131,10 +143,8 @@ def _set_display(node: slicer.vtkMRMLSegmentationNode, segment_id: str, fill: fl
 def rename_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion) -> None:
     """Give a lesion's segment the name, term and colour that fit its present type."""
     segment = node.GetSegmentation().GetSegment(lesion_segment_id(lesion))
-    term = LESION_TERMS[lesion.type]
     segment.SetName(lesion_name(lesion))
-    segment.SetColor(*(component / 255 for component in term.colour))
-    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), terminology_entry(term))
+    _set_term(segment, LESION_TERMS[lesion.type])
 
 
 def lesion_uid_of_segment(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str | None:

@@ -21,7 +21,7 @@ DEFAULT_CT_WINDOW = (350, 40)
 
 
 def show_volume(
-    scene: slicer.vtkMRMLScene, image: sitk.Image, modality: Modality, phase: Phase | None, name: str, role: str
+    scene: slicer.vtkMRMLScene, image: sitk.Image, modality: Modality, *, phase: Phase | None, name: str, role: str
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """Show an image (LPS, mm) as the volume node with this role, made or updated.
 

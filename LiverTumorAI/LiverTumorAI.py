@@ -1,0 +1,351 @@
+"""Liver Tumor AI: the module's panel. It only binds; the work is done in LiverTumorAILib."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+if TYPE_CHECKING:
+    from LiverTumorAILib.study import Phase
+    from LiverTumorAILib.worker.job import Job
+
+
+def _addLibraryPath() -> None:
+    """Make LiverTumorAILib importable: beside this file when installed, one folder up in the source tree."""
+    folder = Path(__file__).resolve().parent
+    for place in (folder, folder.parent):
+        if (place / "LiverTumorAILib").is_dir():
+            if str(place) not in sys.path:
+                sys.path.insert(0, str(place))
+            return
+
+
+_addLibraryPath()
+
+from LiverTumorAIModule import acquisitions, packages, results  # noqa: E402
+from LiverTumorAIModule.activity import Activity  # noqa: E402
+from LiverTumorAIModule.analysis_panel import CHOOSE_STUDY, AnalysisPanel  # noqa: E402
+from LiverTumorAIModule.findings_panel import FindingsPanel  # noqa: E402
+from LiverTumorAIModule.parameters import LiverTumorAIParameterNode  # noqa: E402
+
+
+class LiverTumorAI(ScriptedLoadableModule):
+    """Name and description of the module."""
+
+    def __init__(self, parent: slicer.qSlicerScriptedLoadableModule) -> None:
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = "Liver Tumor AI"
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = ["Segmentations", "Markups"]
+        self.parent.contributors = ["Liver Tumor AI contributors"]
+        self.parent.helpText = _(
+            "Registers the phases of a liver CT or MR study, finds the liver and its focal lesions, "
+            "tells their types with an honest degree of certainty, and measures them. "
+            "Every segment can be corrected. Research use only, not for clinical use."
+        )
+        self.parent.acknowledgementText = _("Built on 3D Slicer, SimpleITK, ONNX Runtime and highdicom.")
+
+
+class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel."""
+
+    def __init__(self, parent: slicer.qMRMLWidget | None = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+
+    def setup(self) -> None:
+        """Build the panel; called once, when the module is first opened."""
+        ScriptedLoadableModuleWidget.setup(self)
+        form = slicer.util.loadUI(self.resourcePath("UI/LiverTumorAI.ui"))
+        self.layout.addWidget(form)
+        self.ui = slicer.util.childWidgetVariables(form)
+        form.setMRMLScene(slicer.mrmlScene)
+
+        self.logic = LiverTumorAILogic()
+        self.activity = Activity(self.ui, self.updateButtons)
+        self.findings = FindingsPanel(self.ui)
+        self.analysis = AnalysisPanel(self.ui, self.activity, self.findings.clear, self.onResults)
+        self._findPackages()
+
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.ui.studyPathLineEdit.currentPathChanged.connect(self.onStudyPathChanged)
+        self.ui.cascadeComboBox.currentIndexChanged.connect(self.onCascadeChanged)
+        self.ui.loadButton.clicked.connect(self.onLoad)
+        self.ui.runButton.clicked.connect(self.onRun)
+        self.ui.cancelButton.clicked.connect(self.activity.cancel)
+        self.ui.installButton.clicked.connect(self.onInstall)
+        self.ui.reportButton.clicked.connect(self.onOpenReport)
+        self.ui.exportButton.clicked.connect(self.onExport)
+        self.ui.editingSection.contentsCollapsed.connect(self.onEditingCollapsed)
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """Leave nothing running or lying about when the module is unloaded."""
+        self.activity.stop()
+        self.findings.editing.release()
+        self.logic.removeFolders()
+        self.setParameterNode(None)
+        self.removeObservers()
+
+    def enter(self) -> None:
+        """Called each time the user opens this module."""
+        self.initializeParameterNode()
+        if not self.ui.editingSection.collapsed:
+            self.findings.editing.open()
+
+    def exit(self) -> None:
+        """Called each time the user opens another module."""
+        self.findings.editing.close()
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, _caller: vtk.vtkObject, _event: str) -> None:
+        """End the job and let go of all nodes before they go."""
+        self.activity.stop()
+        self.setParameterNode(None)
+        self.analysis.clear()
+        self.findings.clear()
+
+    def onSceneEndClose(self, _caller: vtk.vtkObject, _event: str) -> None:
+        """Begin anew if this module is the one shown."""
+        self.activity.say(CHOOSE_STUDY)
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self) -> None:
+        """Make sure that a parameter node exists and is observed."""
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, node: LiverTumorAIParameterNode | None) -> None:
+        """Bind the form to a parameter node; None unbinds it."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+        self._parameterNode = node
+        if node:
+            self._parameterNodeGuiTag = node.connectGui(self.ui)
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+            self.onParametersChanged()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way."""
+        return self.activity.is_busy
+
+    def openStudy(self, path: str) -> None:
+        """Load the study in a folder."""
+        self.ui.studyPathLineEdit.currentPath = str(path)
+        self.onLoad()
+
+    def showResults(self, folder: str) -> None:
+        """Show a results folder of an earlier analysis, after what is under way."""
+        self.analysis.showResults(Path(folder))
+
+    def onLoad(self) -> None:
+        """Find the phases of the chosen study."""
+        path = self.ui.studyPathLineEdit.currentPath.strip()
+        if not path:
+            self.activity.say(CHOOSE_STUDY)
+            return
+        with slicer.util.tryWithErrorDisplay(_("The study cannot be loaded.")):
+            self.ui.studyPathLineEdit.addCurrentPathToHistory()
+            self.analysis.load(self.logic.makeLoadJob(path))
+
+    def onRun(self) -> None:
+        """Analyze the study with the phases as they stand in the table."""
+        with slicer.util.tryWithErrorDisplay(_("The analysis cannot start.")):
+            self.analysis.analyze(self.logic.makeAnalyzeJob(self._parameterNode, self.analysis.phases.chosen_phases))
+
+    def onResults(self, read: results.Results) -> None:
+        """Show findings in views and panel."""
+        acquisitions.remove_acquisitions()
+        self.findings.show(read)
+        self.onParametersChanged()
+        count = len(read.findings.lesions)
+        advice = " A click on a row shows the lesion." if count else ""
+        self.activity.say(f"{count} lesion{'' if count == 1 else 's'} found.{advice}")
+
+    def onInstall(self) -> None:
+        """Install missing packages after asking."""
+        with slicer.util.tryWithErrorDisplay(_("The packages were not installed.")):
+            packages.install(self.logic.requirements())
+        self._findPackages()
+        self.onParametersChanged()
+
+    def onStudyPathChanged(self, path: str) -> None:
+        """Keep the path with the scene."""
+        if self._parameterNode and self._parameterNode.studyPath != path:
+            self._parameterNode.studyPath = path
+
+    def onCascadeChanged(self) -> None:
+        """Keep the method with the scene."""
+        names = list(self.logic.cascades())
+        index = self.ui.cascadeComboBox.currentIndex
+        if self._parameterNode and 0 <= index < len(names):
+            self._parameterNode.cascade = names[index]
+
+    def onEditingCollapsed(self, collapsed: bool) -> None:
+        """Open the segment editor with its section, and put its tools down with it."""
+        if collapsed:
+            self.findings.editing.close()
+        else:
+            self.findings.editing.open()
+
+    def onOpenReport(self) -> None:
+        """Show the report in the web browser."""
+        report = self.findings.results.folder / "report.html"
+        if not report.is_file():
+            self.activity.complain(_("These results hold no report. Analyze the study again."))
+            return
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(report)))
+
+    def onExport(self) -> None:
+        """Let the user choose where to save the results."""
+        folder = qt.QFileDialog.getExistingDirectory(self.parent, _("Choose an empty or a new folder"))
+        if folder:
+            self.exportResults(folder)
+
+    def exportResults(self, folder: str) -> None:
+        """Save the results, with what was edited, to a new or empty folder."""
+        self.findings.editing.settle()
+        shown = self.findings.shown
+        export = results.Export(
+            results=self.findings.results,
+            edited=shown.current_findings() if shown.edited else None,
+            study=self._parameterNode.studyPath,
+            phases=self.analysis.phases.chosen_phases,
+        )
+        self.activity.say(_("Saving the results…"))
+        self.activity.run(
+            lambda: results.export_results(export, Path(folder)),
+            lambda out: self.activity.say(f"Saved to {out}"),
+        )
+
+    def onParametersChanged(self, _caller: vtk.vtkObject | None = None, _event: str = "") -> None:
+        """Let form and views follow the parameter node."""
+        node = self._parameterNode
+        if not node:
+            return
+        if self.ui.studyPathLineEdit.currentPath != node.studyPath:
+            self.ui.studyPathLineEdit.currentPath = node.studyPath
+        names = list(self.logic.cascades())
+        if node.cascade in names:
+            self.ui.cascadeComboBox.currentIndex = names.index(node.cascade)
+        visible = {
+            "liver": node.showLiver,
+            "vessels": node.showVessels,
+            "organs": node.showOrgans,
+            "lesions": node.showLesions,
+        }
+        self.findings.applyDisplay(visible, node.segmentOpacity, node.showAxes)
+        self.updateButtons()
+
+    def updateButtons(self) -> None:
+        """Enable what can be done now."""
+        self.analysis.updateButtons()
+        self.findings.updateButtons(self.busy)
+        self.ui.installButton.visible = bool(self._missing)
+        if self._missing:
+            self.ui.loadButton.enabled = self.ui.runButton.enabled = False
+
+    def _findPackages(self) -> None:
+        self._missing = packages.missing_packages(self.logic.requirements())
+        self.ui.installButton.toolTip = "Missing: " + ", ".join(self._missing)
+        combo = self.ui.cascadeComboBox
+        combo.blockSignals(True)
+        combo.clear()
+        for title in self.logic.cascades().values():
+            combo.addItem(title)
+        combo.blockSignals(False)
+
+
+class LiverTumorAILogic(ScriptedLoadableModuleLogic):
+    """Jobs for the worker process; usable without the panel."""
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self._folders = []
+
+    def getParameterNode(self) -> LiverTumorAIParameterNode:
+        """The scene's parameter node, typed."""
+        return LiverTumorAIParameterNode(super().getParameterNode())
+
+    def requirements(self) -> list[str]:
+        """Python packages that the analysis needs."""
+        return packages.read_requirements(Path(__file__).parent / "Resources" / "requirements.txt")
+
+    def cascades(self) -> dict[str, str]:
+        """Titles of the methods by name; only the first one's name while packages are missing."""
+        try:
+            from LiverTumorAILib.cascades import CASCADES
+        except ImportError:
+            return {"base": "base"}
+        return {name: cascade.title for name, cascade in CASCADES.items()}
+
+    def makeLoadJob(self, study: str) -> Job:
+        """A job that finds the phases of a study and writes its volumes."""
+        from LiverTumorAILib.worker.job import Job
+
+        return Job("load", study, self._newFolder())
+
+    def makeAnalyzeJob(self, parameters: LiverTumorAIParameterNode, phases: dict[int, Phase | None]) -> Job:
+        """A job that analyzes a study with the phases that the user set (by volume index)."""
+        from LiverTumorAILib.worker.job import Job
+
+        return Job(
+            "analyze",
+            parameters.studyPath,
+            self._newFolder(),
+            phases=phases,
+            cascade=parameters.cascade,
+            device=parameters.device.value,
+        )
+
+    def _newFolder(self) -> str:
+        self._folders.append(Path(slicer.util.tempDirectory("LiverTumorAI-")))
+        return str(self._folders[-1] / "results")
+
+    def removeFolders(self) -> None:
+        """Remove what the jobs wrote; the user has exported what is worth keeping."""
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._folders = []
+
+
+class LiverTumorAITest(ScriptedLoadableModuleTest):
+    """Self-test inside Slicer; the full tests are under Testing/ in the source tree."""
+
+    def setUp(self) -> None:
+        """Start from an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self) -> None:
+        """Run all tests."""
+        self.setUp()
+        self.test_PanelOpens()
+
+    def test_PanelOpens(self) -> None:
+        """The panel opens and offers at least one method."""
+        slicer.util.selectModule("LiverTumorAI")
+        widget = slicer.modules.LiverTumorAIWidget
+        self.assertTrue(widget.logic.cascades())
+        self.assertFalse(widget.ui.cancelButton.enabled)
+        self.delayDisplay("Test passed")

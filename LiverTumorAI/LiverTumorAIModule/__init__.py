@@ -1,0 +1,1 @@
+"""Parts of the module's panel, each with one job."""

@@ -1,0 +1,55 @@
+"""The acquisitions of a loaded study as volume nodes, before they are registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import slicer
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from LiverTumorAILib.worker.events import PhasesFound
+
+PREFIX = "acquisition:"
+FOLDER = "Liver study as acquired"
+
+
+def show_acquisitions(found: PhasesFound, images: list[sitk.Image]) -> None:
+    """Show the images (LPS, mm) of a study's volumes as nodes in place of those of an earlier study."""
+    from LiverTumorAILib.mrml.nodes import put_in_folder, remove_owned
+    from LiverTumorAILib.mrml.volumes import show_volume
+    from LiverTumorAILib.study import Modality, Phase
+
+    scene = slicer.mrmlScene
+    # Results of another study must not stay beside this one.
+    remove_owned(scene)
+    for volume, image in zip(found.volumes, images, strict=True):
+        phase = Phase(volume.phase) if volume.phase else None
+        node = show_volume(
+            scene,
+            image,
+            Modality(found.modality),
+            phase=phase,
+            name=volume.source or f"acquisition {volume.index + 1}",
+            role=f"{PREFIX}{volume.index}",
+        )
+        put_in_folder(scene, node, FOLDER)
+
+
+def show_acquisition(index: int) -> None:
+    """Show one acquisition in all slice views; nothing happens where it is not in the scene."""
+    from LiverTumorAILib.mrml.nodes import owned_nodes
+    from LiverTumorAILib.mrml.views import show_in_slice_views
+
+    node = owned_nodes(slicer.mrmlScene).get(f"{PREFIX}{index}")
+    if node is not None:
+        show_in_slice_views(slicer.mrmlScene, node)
+
+
+def remove_acquisitions() -> None:
+    """Remove the acquisitions from the scene."""
+    from LiverTumorAILib.mrml.nodes import remove_folder, remove_owned
+
+    remove_owned(slicer.mrmlScene, prefix=PREFIX)
+    remove_folder(slicer.mrmlScene, FOLDER)

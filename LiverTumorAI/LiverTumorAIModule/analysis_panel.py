@@ -1,0 +1,137 @@
+"""The sections of study and analysis: load, correct phases, run, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import slicer
+
+from LiverTumorAIModule import acquisitions, results, wording
+from LiverTumorAIModule.phases_table import PhasesTable
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+    import SimpleITK as sitk
+
+    from LiverTumorAILib.worker.events import (
+        CancelledByUser,
+        Event,
+        Failed,
+        Finished,
+        FoundVolume,
+        PhasesFound,
+        ProgressReported,
+    )
+    from LiverTumorAILib.worker.job import Job
+    from LiverTumorAIModule.activity import Activity
+    from LiverTumorAIModule.results import Results
+
+CHOOSE_STUDY = "Choose a folder that holds one liver study."
+
+
+class AnalysisPanel:
+    """Binds the worker's jobs to the widgets of sections 1 and 2.
+
+    Parameters
+    ----------
+    ui: SimpleNamespace
+        The form's widgets by name.
+    activity: Activity
+    on_study_shown: callable
+        Called after another study was loaded, before its volumes enter the scene.
+    on_results: callable
+        Receives the results of an analysis.
+
+    """
+
+    def __init__(
+        self,
+        ui: SimpleNamespace,
+        activity: Activity,
+        on_study_shown: Callable[[], None],
+        on_results: Callable[[Results], None],
+    ) -> None:
+        self.ui = ui
+        self._activity = activity
+        self._on_study_shown, self._on_results = on_study_shown, on_results
+        self._job: Job | None = None
+        self._found: PhasesFound | None = None
+        self.phases = PhasesTable(ui.phasesTable, self._showVolume, self.updateButtons)
+
+    def load(self, job: Job) -> None:
+        """Find the phases of a study."""
+        self.clear()
+        self._start(job)
+
+    def analyze(self, job: Job) -> None:
+        """Analyze the study with the phases as they stand in the table."""
+        self._start(job)
+
+    def clear(self) -> None:
+        """Forget the study, without touching the scene."""
+        self._found = None
+        self.phases.show(())
+        self.ui.phaseHintLabel.text = CHOOSE_STUDY
+
+    def showResults(self, folder: Path) -> None:
+        """Read a results folder and hand it on."""
+        self._activity.run(lambda: results.read_results(folder), self._on_results)
+
+    def updateButtons(self) -> None:
+        """Enable what can be done now."""
+        busy = self._activity.is_busy
+        self.ui.loadButton.enabled = not busy
+        self.ui.runButton.enabled = not busy and bool(self.phases.phases)
+        self.ui.cancelButton.enabled = self._activity.is_cancellable
+        self.ui.phasesTable.enabled = not busy
+
+    def _start(self, job: Job) -> None:
+        self._job = job
+        self._activity.start(job, self._receive)
+
+    def _receive(self, event: Event) -> None:
+        getattr(self, f"_on{type(event).__name__}")(event)
+
+    def _onProgressReported(self, event: ProgressReported) -> None:
+        self.ui.progressBar.value = round(100 * event.fraction)
+        self._activity.say(wording.progress_line(event))
+
+    def _onPhasesFound(self, event: PhasesFound) -> None:
+        # During an analysis the table stands already, with what the user set.
+        if self._job.command == "load":
+            self._found = event
+            self.phases.show(event.volumes)
+            self.ui.phaseHintLabel.text = " ".join(event.warnings)
+
+    def _onFinished(self, event: Finished) -> None:
+        folder = Path(event.results)
+        if self._job.command == "load":
+            volumes = self._found.volumes
+            self._activity.say("Showing the study…")
+            self._activity.run(lambda: results.read_volumes(folder, volumes), self._showVolumes)
+        else:
+            self._activity.say(f"Finished after {wording.duration(event.seconds)}. Reading the results…")
+            self.showResults(folder)
+
+    def _onFailed(self, event: Failed) -> None:
+        self._activity.complain(event.text)
+
+    def _onCancelledByUser(self, _event: CancelledByUser) -> None:
+        self._activity.say("Cancelled. Nothing was left behind.")
+
+    def _showVolumes(self, images: list[sitk.Image]) -> None:
+        self._on_study_shown()
+        acquisitions.show_acquisitions(self._found, images)
+        acquisitions.show_acquisition(self._found.volumes[0].index)
+        slicer.util.resetSliceViews()
+        unsure = sum(not volume.sure for volume in self._found.volumes)
+        advice = f"Check the phase of {unsure} of them." if unsure else "Ready to analyze."
+        count = len(images)
+        self._activity.say(f"{count} acquisition{'' if count == 1 else 's'} loaded. {advice}")
+
+    def _showVolume(self, volume: FoundVolume) -> None:
+        self.ui.phaseHintLabel.text = wording.volume_hint(volume)
+        acquisitions.show_acquisition(volume.index)

@@ -1,0 +1,128 @@
+"""Work beside the GUI's thread, watched by a timer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import qt
+
+if TYPE_CHECKING:
+    from LiverTumorAILib.worker.events import Event
+    from LiverTumorAILib.worker.job import Job
+
+POLL_MS = 80
+YIELD_SECONDS = 0.002
+
+
+class WorkerRunner:
+    """Runs one job at a time in the worker process and hands its events to the GUI's thread.
+
+    Parameters
+    ----------
+    on_event: callable
+        Receives each event.
+
+    """
+
+    def __init__(self, on_event: Callable[[Event], None]) -> None:
+        self._on_event = on_event
+        self._worker = None
+        self._timer = qt.QTimer()
+        self._timer.interval = POLL_MS
+        self._timer.timeout.connect(self._poll)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is under way."""
+        return self._worker is not None
+
+    def start(self, job: Job) -> None:
+        """Start a job; RuntimeError while another one runs."""
+        from LiverTumorAILib.worker.client import WorkerProcess
+
+        if self._worker is not None:
+            raise RuntimeError("Another job is still running")
+        self._worker = WorkerProcess(job)
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """End the job and all its processes; its last event follows at once."""
+        if self._worker is not None:
+            self._worker.cancel()
+            self._poll()
+
+    def stop(self) -> None:
+        """End the job without further events."""
+        self._timer.stop()
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.cancel()
+
+    def _poll(self) -> None:
+        # Lets the thread that reads the worker's output run even where Qt's event loop holds Python's lock.
+        time.sleep(YIELD_SECONDS)
+        worker = self._worker
+        if worker is None:
+            return
+        events = worker.poll()
+        if not worker.is_running:
+            self._timer.stop()
+            self._worker = None
+        for event in events:
+            self._on_event(event)
+
+
+class BackgroundTask:
+    """Runs one function in a thread and hands its result, or its exception, to the GUI's thread.
+
+    Parameters
+    ----------
+    function: callable
+        Must not touch the scene or any widget.
+    on_done: callable
+        Receives the result.
+    on_error: callable
+        Receives the exception.
+
+    """
+
+    def __init__(
+        self, function: Callable[[], Any], on_done: Callable[[Any], None], on_error: Callable[[Exception], None]
+    ) -> None:
+        self._function, self._on_done, self._on_error = function, on_done, on_error
+        self._result: Any = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._timer = qt.QTimer()
+        self._timer.interval = POLL_MS
+        self._timer.timeout.connect(self._poll)
+        self._thread.start()
+        self._timer.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the result was not handed over yet."""
+        return self._timer.active
+
+    def forget(self) -> None:
+        """Hand nothing over any more."""
+        self._timer.stop()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._function()
+        except Exception as error:
+            self._error = error
+
+    def _poll(self) -> None:
+        self._thread.join(YIELD_SECONDS)
+        if self._thread.is_alive():
+            return
+        self._timer.stop()
+        if self._error is not None:
+            self._on_error(self._error)
+        else:
+            self._on_done(self._result)

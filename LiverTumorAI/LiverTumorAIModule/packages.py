@@ -1,0 +1,36 @@
+"""Python packages that the analysis needs and Slicer does not bring."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+REQUESTER = "Liver Tumor AI"
+
+
+def read_requirements(path: str) -> list[str]:
+    """Requirements of a requirements file, comments left out."""
+    lines = (line.partition("#")[0].strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+def missing_packages(requirements: list[str]) -> list[str]:
+    """Those requirements that this Python does not meet."""
+    return [requirement for requirement in requirements if not _is_met(Requirement(requirement))]
+
+
+def _is_met(requirement: Requirement) -> bool:
+    try:
+        version = importlib.metadata.version(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return requirement.specifier.contains(version, prereleases=True)
+
+
+def install(requirements: list[str]) -> None:
+    """Install what is missing after asking the user; RuntimeError if the user declines."""
+    import slicer.packaging
+
+    slicer.packaging.pip_ensure(requirements, requester=REQUESTER)

@@ -1,0 +1,113 @@
+"""Reading and exporting results folders; runs beside the GUI's thread."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import SimpleITK as sitk
+
+    from LiverTumorAILib.lesions import Findings
+    from LiverTumorAILib.study import Phase
+    from LiverTumorAILib.worker.events import FoundVolume
+
+DICOM_FILES = ("seg.dcm", "sr.dcm")
+
+
+class Results(NamedTuple):
+    """Findings and registered images (reference grid, LPS, mm) of a results folder."""
+
+    folder: Path
+    findings: Findings
+    images: Mapping[Phase, sitk.Image]
+
+
+def read_results(folder: Path) -> Results:
+    """Read a results folder; LiverTumorAIError if it is none or lacks the reference phase's image."""
+    import SimpleITK as sitk
+
+    from LiverTumorAILib.errors import LiverTumorAIError
+    from LiverTumorAILib.lesions.findings_io import read_findings
+    from LiverTumorAILib.study import Phase
+
+    findings = read_findings(folder)
+    images = {}
+    for phase in Phase:
+        file = next(iter(sorted((folder / "registered").glob(f"{phase}.*"))), None)
+        if file is not None:
+            images[phase] = sitk.ReadImage(file)
+    if findings.reference_phase not in images:
+        raise LiverTumorAIError(
+            f"The results lack the image of the {findings.reference_phase.title} phase",
+            folder.name,
+            "Analyze the study again",
+        )
+    return Results(folder, findings, images)
+
+
+def read_volumes(folder: Path, volumes: tuple[FoundVolume, ...]) -> list[sitk.Image]:
+    """The images (LPS, mm) that the worker wrote for the volumes of a study, in their order."""
+    import SimpleITK as sitk
+
+    return [sitk.ReadImage(folder / "volumes" / f"{volume.index}.nrrd") for volume in volumes]
+
+
+class Export(NamedTuple):
+    """What to save: a results folder, and the findings as they are now where the user edited them."""
+
+    results: Results
+    edited: Findings | None
+    study: str
+    phases: Mapping[int, Phase | None]
+
+
+def export_results(export: Export, out: Path) -> Path:
+    """Save results to a new or empty folder, rewriting what an edit changed.
+
+    DICOM SEG and SR are rewritten too where the study's files are at hand, else left out.
+    """
+    from LiverTumorAILib.folders import new_folder
+
+    source = export.results.folder
+    with new_folder(out) as folder:
+        left_out = shutil.ignore_patterns(*DICOM_FILES) if export.edited else None
+        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=left_out)
+        if export.edited:
+            _rewrite(export, folder)
+    return out
+
+
+def _rewrite(export: Export, folder: Path) -> None:
+    from LiverTumorAILib.lesions.findings_io import write_findings_files
+    from LiverTumorAILib.registration import RegisteredStudy
+    from LiverTumorAILib.report.html import write_report
+    from LiverTumorAILib.report.lesions_csv import write_lesions_csv
+    from LiverTumorAILib.study import Study, StudyVolume
+
+    findings, images = export.edited, export.results.images
+    shutil.rmtree(folder / "heatmaps", ignore_errors=True)
+    write_findings_files(findings, folder)
+    write_lesions_csv(findings, folder / "lesions.csv")
+    study = Study(findings.modality, tuple(StudyVolume(image, phase) for phase, image in images.items()))
+    registered = RegisteredStudy(study, findings.reference_phase, images)
+    write_report(registered, findings, folder / "report.html")
+    if (export.results.folder / DICOM_FILES[0]).exists() and Path(export.study).exists():
+        _rewrite_dicom(export, folder)
+
+
+def _rewrite_dicom(export: Export, folder: Path) -> None:
+    from LiverTumorAILib.report.dicom_seg import build_segmentation, read_headers
+    from LiverTumorAILib.report.dicom_sr import build_structured_report
+    from LiverTumorAILib.study import load_study
+
+    study = load_study(Path(export.study))
+    for index, phase in export.phases.items():
+        study = study.with_phase(index, phase)
+    headers = read_headers(study.volume(export.edited.reference_phase).dicom_files)
+    segmentation = build_segmentation(export.edited, headers)
+    segmentation.save_as(folder / DICOM_FILES[0])
+    build_structured_report(export.edited, segmentation, headers).save_as(folder / DICOM_FILES[1])

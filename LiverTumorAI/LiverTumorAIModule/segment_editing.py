@@ -1,0 +1,120 @@
+"""Slicer's Segment Editor inside the panel, and measures that follow what it edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import qt
+import slicer
+
+if TYPE_CHECKING:
+    from LiverTumorAILib.mrml.findings_scene import SceneFindings
+
+EDITOR_TAG = "LiverTumorAI"
+SETTLE_MS = 300
+"""Measures follow once the strokes pause for so long."""
+
+
+class SegmentEditing:
+    """Owns the segment editor widget, made when it is first needed.
+
+    Parameters
+    ----------
+    container: QWidget
+        Gets the editor.
+    on_edited: callable
+        Receives the set of IDs of segments that were edited, after a pause in the strokes.
+
+    """
+
+    def __init__(self, container: qt.QWidget, on_edited: Callable[[set[str]], None]) -> None:
+        self._container, self._on_edited = container, on_edited
+        self._editor = None
+        self._shown: SceneFindings | None = None
+        self._observer = None
+        self._edited: set[str] = set()
+        self._timer = qt.QTimer()
+        self._timer.singleShot = True
+        self._timer.interval = SETTLE_MS
+        self._timer.timeout.connect(self._settle)
+
+    @property
+    def editor(self) -> slicer.qMRMLSegmentEditorWidget | None:
+        """The editor widget; None until it was opened."""
+        return self._editor
+
+    def follow(self, shown: SceneFindings | None) -> None:
+        """Follow the edits of these findings; None follows nothing."""
+        from LiverTumorAILib.mrml.edits import EditObserver
+
+        self.close()
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer = None
+        self._timer.stop()
+        self._edited.clear()
+        self._shown = shown
+        if shown is not None and shown.segmentation is not None:
+            self._observer = EditObserver(shown.segmentation, self._notice)
+
+    def open(self) -> None:
+        """Let the user edit the segments that are followed."""
+        if self._shown is None or self._shown.segmentation is None:
+            return
+        if self._editor is None:
+            self._editor = slicer.qMRMLSegmentEditorWidget()
+            self._editor.maximumNumberOfUndoStates = 10
+            self._editor.segmentationNodeSelectorVisible = False
+            self._editor.sourceVolumeNodeSelectorVisible = False
+            self._editor.switchToSegmentationsButtonVisible = False
+            self._container.layout().addWidget(self._editor)
+        self._editor.setMRMLSegmentEditorNode(self._editor_node())
+        self._editor.setMRMLScene(slicer.mrmlScene)
+        self._editor.setSegmentationNode(self._shown.segmentation)
+        self._editor.setSourceVolumeNode(self._shown.volume(self._shown.findings.reference_phase))
+        self._editor.setupViewObservations()
+        self._editor.installKeyboardShortcuts()
+
+    def close(self) -> None:
+        """Put the tools down, so that views are views again."""
+        if self._editor is not None:
+            self._editor.setActiveEffect(None)
+            self._editor.uninstallKeyboardShortcuts()
+            self._editor.removeViewObservations()
+
+    def release(self) -> None:
+        """Let go of nodes before the scene closes."""
+        self.follow(None)
+        if self._editor is not None:
+            self._editor.setSegmentationNode(None)
+            self._editor.setSourceVolumeNode(None)
+
+    def select(self, segment_id: str) -> None:
+        """Make a segment the one that tools work on."""
+        if self._editor is not None:
+            self._editor.setCurrentSegmentID(segment_id)
+
+    def settle(self) -> None:
+        """Follow pending edits at once."""
+        if self._timer.active:
+            self._timer.stop()
+            self._settle()
+
+    def _editor_node(self) -> slicer.vtkMRMLSegmentEditorNode:
+        node = slicer.mrmlScene.GetSingletonNode(EDITOR_TAG, "vtkMRMLSegmentEditorNode")
+        if node is None:
+            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
+            node.UnRegister(None)
+            node.SetSingletonTag(EDITOR_TAG)
+            node = slicer.mrmlScene.AddNode(node)
+        return node
+
+    def _notice(self, segment_id: str) -> None:
+        self._edited.add(segment_id)
+        self._timer.start()
+
+    def _settle(self) -> None:
+        edited, self._edited = self._edited, set()
+        if edited:
+            self._on_edited(edited)

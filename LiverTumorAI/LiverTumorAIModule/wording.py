@@ -1,0 +1,104 @@
+"""Texts of the panel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from LiverTumorAILib.lesions import Findings, Lesion
+    from LiverTumorAILib.worker.events import FoundVolume, ProgressReported
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: '40 s', '2 min', '1 h 10 min'."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def progress_line(event: ProgressReported) -> str:
+    """Stage, detail and remaining time in one line."""
+    line = event.stage + (f": {event.message}" if event.message else "")
+    if event.remaining_seconds is not None and event.fraction < 1:
+        line += f" (about {duration(event.remaining_seconds)} left)"
+    return line
+
+
+def sureness(volume: FoundVolume) -> str:
+    """How sure the phase is: 'given', '97%', or '45% ?' where it should be checked."""
+    if volume.phase is None:
+        return "?"
+    if volume.probability >= 1:
+        return "given"
+    return f"{volume.probability:.0%}" + ("" if volume.sure else " ?")
+
+
+def slices(volume: FoundVolume) -> str:
+    """Slices and their distance, such as '75 × 2.5 mm'."""
+    return f"{volume.slices} × {volume.spacing_mm[2]:.3g} mm"
+
+
+def volume_hint(volume: FoundVolume) -> str:
+    """Why this phase, and what is unusual about the acquisition."""
+    return ". ".join(part.rstrip(".") for part in (volume.reason, *volume.warnings) if part)
+
+
+def axes(lesion: Lesion) -> str:
+    """Long and short axis in mm."""
+    measurement = lesion.measurement
+    return f"{measurement.long_axis.length_mm:.0f} × {measurement.short_axis.length_mm:.0f}"
+
+
+def millilitres(volume_mm3: float) -> str:
+    """A volume in ml, with a decimal place where it matters."""
+    ml = volume_mm3 / 1000
+    if ml >= 10:
+        return f"{ml:.0f} ml"
+    return f"{ml:.1f} ml" if ml >= 0.1 else f"{ml:.2f} ml"
+
+
+def lesion_hint(lesion: Lesion) -> str:
+    """Probabilities, measures and reasons of doubt of one lesion in a few lines."""
+    likely = sorted(lesion.type_probabilities.items(), key=lambda item: -item[1])
+    types = ", ".join(f"{kind.title} {probability:.0%}" for kind, probability in likely[:3] if probability >= 0.01)
+    measurement = lesion.measurement
+    lines = [
+        f"Lesion {lesion.label}: {types}",
+        f"Greatest 3D diameter {measurement.max_3d_diameter_mm:.0f} mm, volume "
+        f"{millilitres(measurement.volume_mm3)} ± {millilitres(measurement.volume_uncertainty_mm3)}",
+    ]
+    if lesion.certainty_reasons:
+        lines.append("Uncertain: " + "; ".join(lesion.certainty_reasons))
+    return "\n".join(lines)
+
+
+def summary(findings: Findings) -> str:
+    """Patient level result as rich text: classification and certainty, then counts, then warnings."""
+    patient = findings.patient
+    if patient.classification == "NORMAL":
+        result = "No focal lesion found"
+    else:
+        share = patient.probabilities.get(patient.classification)
+        result = type_title(patient.classification) + (f" {share:.0%}" if share is not None else "")
+        result += ", malignant type" if patient.is_malignant else ", benign type"
+    lines = [f"<b>{escaped(result)}</b> — <b>{patient.certainty.value}</b>"]
+    if patient.certainty_reasons:
+        lines.append(escaped("; ".join(patient.certainty_reasons)))
+    count = len(findings.lesions)
+    lines.append(f"{count} lesion{'' if count == 1 else 's'}, liver {findings.liver_volume_mm3 / 1000:.0f} ml")
+    lines += [f"<i>{escaped(warning)}</i>" for warning in findings.warnings]
+    return "<br>".join(lines)
+
+
+def type_title(value: str) -> str:
+    """Name of a lesion type with a capital letter."""
+    from LiverTumorAILib.lesions import LesionType
+
+    title = LesionType(value).title
+    return title[0].upper() + title[1:]
+
+
+def escaped(text: str) -> str:
+    """Text that rich text shows as it is."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
