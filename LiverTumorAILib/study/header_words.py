@@ -62,8 +62,10 @@ _WORDS: tuple[tuple[Phase, float, str], ...] = (
         Phase.NON_CONTRAST,
         _SURE,
         r"non ?contrast\w*|without (iv )?contrast|no contrast|un ?enhanced|non ?enhanced|pre ?contrast\w*"
-        r"|plain (ct|phase)|native?\b|nativo\b|nativ\w*|natywn\w*|ohne (km|kontrast\w*)|leeraufnahme|sans (iv|injection|contraste|pdc|ic)"
-        r"|avant injection|sin (contraste|civ|cte)|simple\b|senza (mdc|contrasto|mezzo)|basale?\b|diretta\b|sem contraste|pre contraste"
+        r"|plain (ct|phase)|native?\b|nativo\b|nativ\w*|natywn\w*|ohne (km|kontrast\w*)"
+        r"|leeraufnahme|sans (iv|injection|contraste|pdc|ic)"
+        r"|avant injection|sin (contraste|civ|cte)|simple\b|senza (mdc|contrasto|mezzo)|basale?\b|diretta\b"
+        r"|sem contraste|pre contraste"
         r"|zonder contrast|blanco\b|bez kontrastu|bez k\b|przed kontrastem|без контраст\w*|безконтраст\w*|нативн\w*"
         r"|бесконтраст\w*|до контраст\w*|平扫|平掃|単純|单纯|單純|非造影|造影前|增强前|비조영|조영 ?전|조영전",
     ),
