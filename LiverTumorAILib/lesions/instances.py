@@ -107,7 +107,7 @@ def _mean_probabilities(labels: np.ndarray, maps: ProbabilityMaps, reference: si
     for name in maps.classes:
         kind = lesion_type_of_class(name)
         if kind is not None:
-            values = sitk.GetArrayViewFromImage(maps.probability_on(crop, name))[inside]
+            values = sitk.GetArrayFromImage(maps.probability_on(crop, name))[inside]
             sums = np.bincount(voxels, weights=values, minlength=count + 1)[1:]
             means[:, list(LesionType).index(kind)] = sums / sizes
     return means
