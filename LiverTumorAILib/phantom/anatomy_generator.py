@@ -129,21 +129,23 @@ def build_anatomy(
     fields = paint_trunk(canvas, trunk, rng)
     present = given.present if given else set()
     if Tissue.BONES not in present:
-        paint_spine(canvas, rng)
+        paint_spine(canvas, rng, given.spine_bow(space) if given else None)
         paint_ribs(canvas, trunk, fields, rng)
     if given:
         given.paint(canvas, rng)
+        given.lower_right_lung(canvas, fields)
     marks = Landmarks(rng)
-    if Tissue.SPLEEN in present:
-        marks.spleen_hilum = given.splenic_hilum(space)
+    if given:
+        given.fit_landmarks(marks, space)
     description = {
         "cirrhosis": cirrhosis, "visceral_fat": habitus.visceral, "subcutaneous_fat_mm": habitus.fat_side_mm,
         "scale_x": frame.scale[0], "scale_y": frame.scale[1], "scale_z": frame.scale[2],
         "rotation_deg": frame.rotation_deg,
     }  # fmt: skip
-    paint_great_vessels(canvas, marks, rng)
+    paint_great_vessels(canvas, marks, rng, frozenset(present))
     paint_crura(canvas)
-    paint_portal_trunk(canvas, marks)
+    if Tissue.PORTAL_SPLENIC_VEIN not in present:
+        paint_portal_trunk(canvas, marks)
     description |= _paint_upper_organs(canvas, trunk, fields, marks, cirrhosis, present, rng)
     _paint_bowel(canvas, habitus, present, rng)
     description["ascites"] = 0.0

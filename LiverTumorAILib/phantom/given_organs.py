@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from LiverTumorAILib.phantom.body import Habitus, Trunk
+from LiverTumorAILib.phantom.body import Habitus, Trunk, TrunkFields
 from LiverTumorAILib.phantom.labels import Tissue
-from LiverTumorAILib.phantom.space import Canvas, Space
+from LiverTumorAILib.phantom.space import Canvas, Profile, Space
+from LiverTumorAILib.phantom.vessels import Landmarks
 
 HUGGING_WALL = (Tissue.LIVER, Tissue.SPLEEN, Tissue.LUNGS)
 UNDER_DIAPHRAGM = (Tissue.LIVER, Tissue.SPLEEN, Tissue.STOMACH)
@@ -39,12 +40,34 @@ class GivenOrgans:
         where = tuple(np.argwhere(wanted[self.labels[::step, ::step, ::step]]).T * step)
         return np.stack([space.x[where], space.y[where], space.z[where]], 1)
 
-    def splenic_hilum(self, space: Space) -> np.ndarray:
-        """Reference point (x, y, z) at the inner border of the spleen."""
-        points = self._points(space, (Tissue.SPLEEN,))
-        level = points[np.abs(points[:, 2] - points[:, 2].mean()) < 8]
-        inner = level[level[:, 0] < np.quantile(level[:, 0], 0.3)]
-        return inner.mean(0).astype(float) - (4, 0, 0)
+    def fit_landmarks(self, marks: Landmarks, space: Space) -> None:
+        """Move landmarks onto the organs that are known."""
+        if Tissue.SPLEEN in self.present:
+            points = self._points(space, (Tissue.SPLEEN,))
+            level = points[np.abs(points[:, 2] - points[:, 2].mean()) < 8]
+            inner = level[level[:, 0] <= np.quantile(level[:, 0], 0.3)]
+            marks.spleen_hilum = inner.mean(0).astype(float) - (4, 0, 0)
+        if Tissue.INFERIOR_VENA_CAVA in self.present:
+            points = self._points(space, (Tissue.INFERIOR_VENA_CAVA,))
+            level = points[np.abs(points[:, 2] + 26) < 8]
+            if len(level):
+                marks.hepatic_confluence = level.mean(0).astype(float)
+        if Tissue.PORTAL_SPLENIC_VEIN in self.present:
+            points = self._points(space, (Tissue.PORTAL_SPLENIC_VEIN,))
+            hilar = points[points[:, 0] <= np.quantile(points[:, 0], 0.1)]
+            marks.bifurcation = hilar.mean(0).astype(float)
+
+    def spine_bow(self, space: Space) -> Profile | None:
+        """How far behind its usual place (mm) the spine lies, by height z, after the aorta; None without one."""
+        points = self._points(space, (Tissue.AORTA,)) if Tissue.AORTA in self.present else np.zeros((0, 3))
+        heights, shifts = [], []
+        for z in range(-200, 80, 20):
+            level = points[np.abs(points[:, 2] - z) < 10]
+            if len(level) > 5:
+                usual = np.interp(z, (-180, -100, -40, 120), (14, 14, 20, 26))
+                heights.append(z)
+                shifts.append(float(np.clip(level[:, 1].mean() - usual, -14, 20)))
+        return Profile(heights, shifts) if len(heights) > 2 else None
 
     def fit_trunk(self, trunk: Trunk, space: Space) -> None:
         """Let wall and diaphragm of a trunk follow the organs."""
@@ -94,7 +117,7 @@ class GivenOrgans:
         points = self._points(space, UNDER_DIAPHRAGM)
         x, y, z = points.T
         row, column = (np.clip(np.round(b), 0, count - 1).astype(int) for b in bins(x, y))
-        rise = z + CLEARANCE_MM - trunk.diaphragm(trunk.radius(x, y, z), x, y)
+        rise = z + 2.0 - trunk.diaphragm(trunk.radius(x, y, z), x, y)
         np.maximum.at(table, (row, column), rise)
         known = table > -45
         relief = _spread(np.where(known, table, 0), known.astype(float), (1.0, 1.0), ("nearest", "nearest"))
@@ -136,6 +159,17 @@ class GivenOrgans:
                 canvas.paint(box, core & (y < level), Tissue.GAS, (inside,))
         if Tissue.BONES in self.present:
             self._paint_canal(canvas)
+
+    def lower_right_lung(self, canvas: Canvas, fields: TrunkFields) -> None:
+        """Fill the room over the liver's dome that the smooth diaphragm leaves with lung."""
+        if Tissue.LUNGS in self.present:
+            return
+        liver = self.labels == Tissue.LIVER
+        over = np.maximum.accumulate(liver, axis=0)
+        reach = max(1, round(3.0 / canvas.space.voxel_mm))
+        near = ndimage.binary_dilation(liver, iterations=reach)
+        room = over & ~near & (fields.wall < -1.5) & (fields.below_diaphragm > -22) & (canvas.space.x < 15)
+        canvas.paint(canvas.whole(), room, Tissue.LUNGS, (Tissue.FAT, Tissue.MUSCLE))
 
     def _paint_canal(self, canvas: Canvas) -> None:
         """Paint the spinal canal: what bones enclose in axial slices near the midline."""

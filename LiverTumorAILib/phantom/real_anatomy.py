@@ -105,34 +105,44 @@ class _Extent:
             np.array([s.stop - 1 for s in box]) * self.spacing,
         )
 
-    def centre(self, tissue: Tissue) -> np.ndarray:
+    def centre(self, tissue: Tissue, low_z: float = -np.inf, high_z: float = np.inf) -> np.ndarray | None:
+        """Centre of what of an organ lies between two heights (mm), None where that is nothing."""
+        if not self.has(tissue):
+            return None
         box = self._boxes[tissue - 1]
-        inside = np.argwhere(self._organs[box] == tissue)
-        return (inside.mean(0) + [s.start for s in box]) * self.spacing
+        points = (np.argwhere(self._organs[box] == tissue) + [s.start for s in box]) * self.spacing
+        points = points[(points[:, 0] >= low_z) & (points[:, 0] <= high_z)]
+        return points.mean(0) if len(points) else None
 
 
 def _fit(marks: _Extent, rng: np.random.Generator, grid: Grid) -> tuple[np.ndarray, Frame, Habitus]:
     """Place the map in the grid, and the reference on the map's liver, kidneys and aorta."""
     low, high = marks.bounds(Tissue.LIVER)
     kidneys = [marks.centre(t) for t in (Tissue.RIGHT_KIDNEY, Tissue.LEFT_KIDNEY) if marks.has(t)]
+    aorta = marks.centre(Tissue.AORTA, high[0] - 110, high[0] - 40)
     if len(kidneys) == 2:
         midline = (kidneys[0][2] + kidneys[1][2]) / 2
-    elif marks.has(Tissue.AORTA):
-        midline = marks.centre(Tissue.AORTA)[2] - 8
     else:
         midline = low[2] + 128
+    if aorta is not None:
+        midline = 0.6 * (aorta[2] - 7) + 0.4 * midline
     kidney_y = np.mean([k[1] for k in kidneys]) if kidneys else low[1] + 122
     kidney_z = np.mean([k[0] for k in kidneys]) if kidneys else high[0] - 142
-    habitus = Habitus.drawn(rng, (200.0, 150.0))
-    scale = (
-        float(np.clip((midline - low[2]) / (habitus.half_width_mm - 3), 0.8, 1.3)),
-        float(np.clip((kidney_y - low[1]) / (44 + habitus.front_mm - 4), 0.75, 1.3)),
-        float(np.clip((high[0] - kidney_z) / 142, 0.75, 1.35)),
-    )
-    middle_y = kidney_y - 44 * scale[1]
-    top = rng.uniform(12, 25)
     nz, ny, nx = grid.shape
     dz, dy, dx = grid.spacing_mm
+    habitus = Habitus.drawn(rng, (nx * dx / 2.1, ny * dy / 2.1))
+    # Along y a straight line through the liver's front and back, the kidneys and the aorta.
+    reference = np.array([4 - habitus.front_mm, 44, habitus.back_mm - 6, 17])
+    found = np.array([low[1], kidney_y, high[1], kidney_y if aorta is None else aorta[1]])
+    weight = np.array([1, 1, 1, 0 if aorta is None else 1])
+    scale_y = np.clip(np.polyfit(reference, found, 1, w=weight)[0], 0.8, 1.2)
+    middle_y = np.average(found - scale_y * reference, weights=weight)
+    scale = (
+        float(np.clip((midline - low[2]) / (habitus.half_width_mm - 3), 0.8, 1.15)),
+        float(scale_y),
+        float(np.clip((high[0] - kidney_z) / 142, 0.75, 1.2)),
+    )
+    top = rng.uniform(12, 25)
     shift_y = -8.0
     placement = np.array(
         [high[0] + top - (nz - 1) * dz, middle_y - shift_y - (ny - 1) / 2 * dy, midline - (nx - 1) / 2 * dx]

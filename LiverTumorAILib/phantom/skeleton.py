@@ -1,5 +1,7 @@
 """Spine, ribs and breastbone of a phantom."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from LiverTumorAILib.phantom.body import Trunk, TrunkFields
@@ -16,11 +18,12 @@ def _paint_bone(canvas: Canvas, box: tuple, distance: np.ndarray, over: tuple = 
     canvas.paint(box, distance < -cortex, Tissue.MARROW, (Tissue.BONES,))
 
 
-def paint_spine(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Paint vertebrae with discs, arches, processes and the canal."""
+def paint_spine(canvas: Canvas, rng: np.random.Generator, bow: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+    """Paint vertebrae with discs, arches, processes and the canal; `bow` tells the shift along y (mm) at height z."""
     space = canvas.space
     box = space.box((-60, 15, -400), (60, 115, 300))
     x, y, z = space.coordinates(box)
+    y = y if bow is None else y - bow(z)
     pitch, phase = rng.uniform(27, 31), rng.random()
     level = z / pitch + phase
     height = (level - np.round(level)) * pitch

@@ -39,8 +39,10 @@ class Landmarks:
         self.portal_radius = rng.uniform(5.5, 7.5)
 
 
-def paint_great_vessels(canvas: Canvas, marks: Landmarks, rng: np.random.Generator) -> None:
-    """Paint aorta with its branches and the inferior vena cava with the renal veins."""
+def paint_great_vessels(
+    canvas: Canvas, marks: Landmarks, rng: np.random.Generator, present: frozenset[Tissue] = frozenset()
+) -> None:
+    """Paint aorta with its branches and the inferior vena cava with the renal veins; trunks not if `present`."""
     a, c = marks.aorta_radius, marks.cava_radius
     bow = rng.normal(0, 4)
     aorta = [
@@ -60,8 +62,11 @@ def paint_great_vessels(canvas: Canvas, marks: Landmarks, rng: np.random.Generat
         (-22, 17, -170, c - 0.5),
         (-16, 20, -300, c - 1),
     ]
-    paint_curve(canvas, aorta, Tissue.AORTA, (*OUTSIDE_LIVER, Tissue.LUNGS))
-    paint_curve(canvas, cava, Tissue.INFERIOR_VENA_CAVA, (*OUTSIDE_LIVER, Tissue.LUNGS, Tissue.LIVER, Tissue.HEART))
+    if Tissue.AORTA not in present:
+        paint_curve(canvas, aorta, Tissue.AORTA, (*OUTSIDE_LIVER, Tissue.LUNGS))
+    if Tissue.INFERIOR_VENA_CAVA not in present:
+        over = (*OUTSIDE_LIVER, Tissue.LUNGS, Tissue.LIVER, Tissue.HEART)
+        paint_curve(canvas, cava, Tissue.INFERIOR_VENA_CAVA, over)
     celiac = marks.celiac
     hepatic_turn = celiac + (-20, -16, -4)
     artery = [
