@@ -31,7 +31,9 @@ class Signature:
 class Tumor:
     """What the types' functions draw from: geometry, random fields and the patient's own levels."""
 
-    def __init__(self, lesion: PlacedLesion, perfusion: Perfusion, rng: np.random.Generator, spacing_mm: Spacing):
+    def __init__(
+        self, lesion: PlacedLesion, perfusion: Perfusion, rng: np.random.Generator, spacing_mm: Spacing
+    ) -> None:
         self.rng = rng
         self.perfusion = perfusion
         self.depth = lesion.shape.depth_mm
@@ -62,6 +64,11 @@ class Tumor:
         artery = self.perfusion.level(phase, Tissue.AORTA)
         return 0.62 * artery if phase is ART else 0.9 * artery
 
+    @property
+    def arterial_strength(self) -> float:
+        """0.6-1: an early arterial phase has not filled hypervascular lesions yet."""
+        return float(np.clip(self.liver(ART) / 12, 0.6, 1.0))
+
     def native(self, hu_below_liver: float, t1: float) -> float:
         """Native intensity: soft tissue does not share the liver's fat, so on CT it is bounded from below."""
         liver = float(self.perfusion.native[Tissue.LIVER])
@@ -86,7 +93,7 @@ def hcc(t: Tumor) -> Signature:
     if t.atypical:
         boost, wash = t.between(-8, 4), t.between(8, 22)
     else:
-        boost = t.between(32, 65)
+        boost = t.between(32, 65) * t.arterial_strength
     relative = {
         ART: t.liver(ART) + boost * (1 + 1.2 * mosaic),
         PV: t.liver(PV) - 0.75 * wash * (1 + 0.6 * mosaic),
@@ -133,7 +140,7 @@ def metastasis(t: Tumor) -> Signature:
     native = t.native(t.between(8, 20), t.between(0.55, 0.78)) * np.ones_like(t.depth)
     texture = 1 + 0.12 * t.noise(max(0.4 * t.radius, 3))
     if t.atypical:
-        boost, wash = t.between(25, 60), t.between(4, 18)
+        boost, wash = t.between(25, 60) * t.arterial_strength, t.between(4, 18)
         levels = {
             ART: (t.liver(ART) + boost) * texture,
             PV: t.liver(PV) - wash * texture,
@@ -183,7 +190,7 @@ def fnh(t: Tumor) -> Signature:
     texture = 1 + 0.06 * t.noise(4)
     uptake = t.between(0.5, 0.8) if t.atypical else t.between(0.95, 1.2)
     levels = {
-        ART: (t.liver(ART) + t.between(45, 85)) * texture,
+        ART: (t.liver(ART) + t.between(45, 85) * t.arterial_strength) * texture,
         PV: t.liver(PV) + t.between(0, 13),
         DEL: t.liver(DEL) + t.between(-3, 6),
         HBP: t.liver(HBP) * uptake * texture,

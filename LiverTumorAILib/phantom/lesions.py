@@ -177,7 +177,7 @@ def _room(region: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return corner, distance_transform_edt(inside, sampling=grid.spacing_mm).astype(np.float32)
 
 
-def _place_one(
+def _place_one(  # noqa: PLR0917
     rng: np.random.Generator,
     grid: Grid,
     region: np.ndarray,

@@ -15,11 +15,14 @@ from LiverTumorAILib.phantom.acquisition import (
     draw_scan,
     draw_scanner,
     scan_grid,
+    soften,
 )
 from LiverTumorAILib.phantom.anatomy import Anatomy, Grid
 from LiverTumorAILib.phantom.anatomy_generator import default_grid, generate_anatomy
+from LiverTumorAILib.phantom.couch import paint_couch
 from LiverTumorAILib.phantom.enhancement import draw_perfusion
 from LiverTumorAILib.phantom.labels import Tissue
+from LiverTumorAILib.phantom.lesion_effects import apply_effects
 from LiverTumorAILib.phantom.lesions import (
     PlacedLesion,
     draw_cirrhosis,
@@ -32,7 +35,7 @@ from LiverTumorAILib.phantom.lesions import (
 from LiverTumorAILib.phantom.motion import draw_breathing, invert, on_grid
 from LiverTumorAILib.phantom.protocol import PhantomOptions, find_protocol
 from LiverTumorAILib.phantom.random_fields import stream
-from LiverTumorAILib.phantom.scene import Scene, build_scene
+from LiverTumorAILib.phantom.scene import Scene, as_image, build_scene
 from LiverTumorAILib.phantom.truth import LesionTruth, measure_truth
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.study import Modality, Phase
@@ -120,6 +123,8 @@ def generate_phantom(
     patient = _draw_patient(key, options)
     progress.update(0.3, "tissues and lesions")
     anatomy = patient.anatomy
+    if chosen.modality is Modality.CT:
+        paint_couch(stream(*key, "couch"), anatomy)
     perfusion = draw_perfusion(stream(*key, "perfusion"), chosen.modality, chosen.phases, anatomy.cirrhosis)
     scene = build_scene(key, anatomy, perfusion, patient.lesions)
     scanner = _draw_scanner(key, anatomy, chosen.modality)
@@ -172,11 +177,9 @@ def _draw_patient(key: _Key, options: PhantomOptions) -> _Patient:
         raise LiverTumorAIError(
             "The anatomy has no liver", options.anatomy or "", "Choose a label map whose label 1 is the liver"
         )
-    if options.lesions is None:
-        plans = draw_plans(plan_rng, leading)
-    else:
-        plans = plans_of_types(plan_rng, options.lesions)
-    return _Patient(anatomy, region, place_lesions(stream(*key, "place"), anatomy, region, plans))
+    plans = draw_plans(plan_rng, leading) if options.lesions is None else plans_of_types(plan_rng, options.lesions)
+    lesions = place_lesions(stream(*key, "place"), anatomy, region, plans)
+    return _Patient(anatomy, region, apply_effects(stream(*key, "effects"), anatomy, region, lesions))
 
 
 def _draw_anatomy(key: _Key, options: PhantomOptions, cirrhosis: float) -> Anatomy:
@@ -246,17 +249,20 @@ def _draw_motions(
     }
 
 
-def _scan(
+def _scan(  # noqa: PLR0917
     key: _Key, scene: Scene, phase: Phase, scan: Scan, scanner: Scanner, motion: sitk.Image | None, anatomy: Anatomy
 ) -> sitk.Image:
     grid = anatomy.grid
     image = scan_grid(grid, scan)
     transform = sitk.Transform(3, sitk.sitkIdentity)
+    clean = scene.signal(phase)
     if motion is not None:
         transform = sitk.DisplacementFieldTransform(invert(motion))
-    clean = acquire(scene.image(phase), image, transform, grid.spacing_mm[0])
+    else:
+        clean = soften(clean)
+    sampled = acquire(as_image(clean, grid), image, transform, grid.spacing_mm[0])
     centre = tuple(o + s * (n - 1) / 2 for o, s, n in zip(grid.origin_mm, grid.spacing_mm, grid.shape, strict=True))
-    noisy = add_scanner_effects(stream(*key, "noise", phase), clean, image, scanner, centre[1:])
+    noisy = add_scanner_effects(stream(*key, "noise", phase), sampled, image, scanner, centre[1:])
     return _on(image, noisy.astype(np.float32))
 
 

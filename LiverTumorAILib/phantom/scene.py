@@ -39,9 +39,9 @@ class Scene:
     concentration: Mapping[Phase, np.ndarray]
     trap_counts: Mapping[str, int]
 
-    def image(self, phase: Phase) -> sitk.Image:
-        """The noise-free image of a phase, float32, LPS, mm."""
-        return as_image(self.perfusion.signal(self.native, self.concentration[phase]), self.grid)
+    def signal(self, phase: Phase) -> np.ndarray:
+        """The noise-free intensities of a phase, float32 (z, y, x)."""
+        return self.perfusion.signal(self.native, self.concentration[phase])
 
 
 def as_image(array: np.ndarray, grid: Grid) -> sitk.Image:

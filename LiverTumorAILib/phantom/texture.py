@@ -50,7 +50,7 @@ def add_native_texture(rng: np.random.Generator, native: np.ndarray, anatomy: An
     native += scale * _table(1)[labels] * broad
     lungs = np.flatnonzero(labels == T.LUNGS)
     vessels = np.clip(0.8 * fine.ravel()[lungs] + broad.ravel()[lungs] - 1.7, 0, 1.5)
-    native.ravel()[lungs] += scale * 480 * vessels
+    native.ravel()[lungs] += (480 if scale == 1.0 else 0.25) * vessels
     patches = smooth_noise(rng, grid.shape, grid.spacing_mm, 40.0)
     liver = labels == T.LIVER
     native[liver] += scale * (1.0 + 6.0 * perfusion.steatosis) * patches[liver]
