@@ -33,24 +33,27 @@ class SegmentationLoss:
         weights = torch.ones(self.classes, device=scores.device)
         weights[list(self.lesions)] = LESION_WEIGHT
         logarithms = functional.log_softmax(scores.float(), dim=1)
-        cross_entropy = functional.nll_loss(logarithms, target, weight=weights)
-        probabilities = logarithms.exp().flatten(2).transpose(0, 1).flatten(1)
+        probabilities = logarithms.exp()
         flat = target.flatten()
-        truth = torch.stack([flat == index for index in range(self.classes)])
-        sizes = truth.sum(dim=1)
+        of_truth = logarithms.gather(1, target[:, None]).flatten()
+        voxel_weights = weights[flat]
+        loss = -(voxel_weights * of_truth).sum() / voxel_weights.sum()
+        overlap = torch.zeros_like(weights).index_add(0, flat, of_truth.exp())
+        sizes = torch.bincount(flat, minlength=self.classes)
+        total = probabilities.sum(dim=(0, 2, 3, 4)) + sizes
         present = sizes[1:] > 0
-        overlap = (probabilities * truth).sum(dim=1)
-        total = probabilities.sum(dim=1) + sizes
-        loss = cross_entropy
         if bool(present.any()):
-            dice = (2 * overlap[1:] + _SMOOTH) / (total[1:] + _SMOOTH)
-            loss = loss + 1 - dice[present].mean()
+            loss = loss + 1 - _dice(overlap[1:], total[1:])[present].mean()
         lesions = list(self.lesions)
-        if lesions and bool((sizes[lesions] > 0).any()):
-            lesion_truth = truth[lesions].any(dim=0)
-            lesion_overlap = (probabilities[lesions].sum(dim=0) * lesion_truth).sum()
-            loss = loss + 1 - (2 * lesion_overlap + _SMOOTH) / (total[lesions].sum() + _SMOOTH)
+        if lesions and bool(sizes[lesions].any()):
+            is_lesion = torch.isin(target, torch.tensor(lesions, device=target.device))
+            lesion_overlap = (probabilities[:, lesions].sum(dim=1) * is_lesion).sum()
+            loss = loss + 1 - _dice(lesion_overlap, total[lesions].sum())
         return loss
+
+
+def _dice(overlap: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
+    return (2 * overlap + _SMOOTH) / (total + _SMOOTH)
 
 
 def deep_loss(loss: SegmentationLoss, scores: list[torch.Tensor], target: torch.Tensor) -> torch.Tensor:
