@@ -1,0 +1,1 @@
+# Slicer's own file of this purpose does more.
