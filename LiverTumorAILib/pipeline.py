@@ -68,6 +68,8 @@ def analyze(
     progress = progress or Progress()
     cascade = get_cascade(cascade_name, device)
     models = models or ModelStore()
+    for name in cascade.required_models:
+        models.card(name)
     started = time.perf_counter()
     if isinstance(source, Study):
         study = source
