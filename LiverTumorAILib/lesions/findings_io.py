@@ -41,8 +41,7 @@ def write_findings_files(findings: Findings, folder: Path) -> None:
     content = json.dumps(findings_to_json(findings), indent=2, allow_nan=False)
     (folder / FINDINGS_FILE).write_text(content + "\n", encoding="utf-8")
     write_segmentation(findings, folder / SEGMENTATION_FILE)
-    if findings.heatmaps:
-        (folder / HEATMAP_FOLDER).mkdir()
+    (folder / HEATMAP_FOLDER).mkdir()
     for name, heatmap in findings.heatmaps.items():
         sitk.WriteImage(heatmap, folder / HEATMAP_FOLDER / name, useCompression=True)
 
