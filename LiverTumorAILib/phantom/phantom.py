@@ -35,6 +35,7 @@ from LiverTumorAILib.phantom.lesions import (
 from LiverTumorAILib.phantom.motion import draw_breathing, invert, on_grid
 from LiverTumorAILib.phantom.protocol import PhantomOptions, find_protocol
 from LiverTumorAILib.phantom.random_fields import stream
+from LiverTumorAILib.phantom.real_anatomy import anatomy_from_label_map
 from LiverTumorAILib.phantom.scene import Scene, as_image, build_scene
 from LiverTumorAILib.phantom.truth import LesionTruth, measure_truth
 from LiverTumorAILib.progress import Progress
@@ -184,11 +185,10 @@ def _draw_patient(key: _Key, options: PhantomOptions) -> _Patient:
 
 def _draw_anatomy(key: _Key, options: PhantomOptions, cirrhosis: float) -> Anatomy:
     rng = stream(*key, "anatomy")
+    grid = default_grid(options.anatomy_spacing_mm, rng)
     if options.anatomy is not None:
-        from LiverTumorAILib.phantom.real_anatomy import anatomy_from_label_map
-
-        return anatomy_from_label_map(options.anatomy, options.anatomy_spacing_mm, rng)
-    return generate_anatomy(rng, default_grid(options.anatomy_spacing_mm, rng), cirrhosis)
+        return anatomy_from_label_map(options.anatomy, rng, grid, cirrhosis)
+    return generate_anatomy(rng, grid, cirrhosis)
 
 
 def _draw_scanner(key: _Key, anatomy: Anatomy, modality: Modality) -> Scanner:
