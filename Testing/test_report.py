@@ -1,0 +1,205 @@
+"""Reports: read back by pydicom, highdicom and a parser, and compared with the findings they were written from."""
+
+import csv
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from analytic_findings import LESIONS, TILT, analytic_study
+from pydicom.sr.codedict import codes
+
+from LiverTumorAILib.lesions import Certainty, Findings, read_findings
+from LiverTumorAILib.phantom.dicom_writer import write_dicom_study
+from LiverTumorAILib.pipeline import Analysis
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.report import summary_lines, write_results
+from LiverTumorAILib.report.pictures import Frame, grey_picture, lesion_frame, outline
+from LiverTumorAILib.report.window import Window, liver_window
+from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume, load_study
+
+
+@pytest.fixture(scope="module", params=["straight", "tilted"])
+def results(request, tmp_path_factory) -> tuple[Findings, Path]:
+    """The results folder of the analytic study, written as DICOM first."""
+    folder = tmp_path_factory.mktemp("report")
+    findings, images = analytic_study(**({"direction": TILT} if request.param == "tilted" else {}))
+    write_dicom_study(images, Modality.CT, folder / "dicom", seed=1)
+    study = load_study(folder / "dicom")
+    registered = RegisteredStudy(study, Phase.PORTAL_VENOUS, images)
+    (folder / "results").mkdir()
+    write_results(Analysis(registered, findings), folder / "results")
+    return findings, folder / "results"
+
+
+def test_the_folder_holds_what_the_contract_names(results):
+    _, folder = results
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {
+        "findings.json",
+        "segmentation.seg.nrrd",
+        "lesions.csv",
+        "heatmaps",
+        "report.html",
+        "seg.dcm",
+        "sr.dcm",
+    }
+    assert {path.name for path in (folder / "registered").iterdir()} == {f"{phase}.nrrd" for phase in list(Phase)[:4]}
+    assert len(read_findings(folder).lesions) == len(LESIONS)
+
+
+def test_dicom_segments_lie_where_the_findings_have_them(results):
+    findings, folder = results
+    segmentation = hd.seg.segread(folder / "seg.dcm")
+    labels = sitk.GetArrayFromImage(findings.lesion_labels)
+    for lesion in findings.lesions:
+        (number,) = segmentation.get_segment_numbers(segment_label=f"Lesion {lesion.label}")
+        volume = segmentation.get_volume(segment_numbers=[number], combine_segments=False)
+        described = segmentation.get_segment_description(number)
+        assert described.tracking_uid == lesion.uid
+        mask = volume.array[..., 0] > 0
+        assert mask.sum() == (labels == lesion.label).sum()
+        centre = volume.affine @ [*np.argwhere(mask).mean(axis=0), 1]
+        index = np.argwhere(labels == lesion.label).mean(axis=0)[::-1]
+        expected = findings.lesion_labels.TransformContinuousIndexToPhysicalPoint(index.tolist())
+        assert centre[:3] == pytest.approx(expected, abs=0.01)
+
+
+def test_the_liver_segment_includes_its_lesions(results):
+    findings, folder = results
+    segmentation = hd.seg.segread(folder / "seg.dcm")
+    (number,) = segmentation.get_segment_numbers(segment_label="liver")
+    mask = segmentation.get_volume(segment_numbers=[number], combine_segments=False).array > 0
+    organs = sitk.GetArrayFromImage(findings.organ_labels) == 1
+    assert mask.sum() == (organs | (sitk.GetArrayFromImage(findings.lesion_labels) > 0)).sum()
+
+
+def test_the_structured_report_holds_the_measurements(results):
+    findings, folder = results
+    report = hd.sr.srread(folder / "sr.dcm")
+    for lesion in findings.lesions:
+        (group,) = report.content.get_volumetric_roi_measurement_groups(tracking_uid=lesion.uid)
+        assert group.finding_type.meaning
+        expected = {
+            codes.SCT.LongAxis: lesion.measurement.long_axis.length_mm,
+            codes.SCT.ShortAxis: lesion.measurement.short_axis.length_mm,
+            codes.SCT.Volume: lesion.measurement.volume_mm3,
+        }
+        for name, value in expected.items():
+            (measurement,) = group.get_measurements(name=name)
+            assert measurement.value == pytest.approx(value, abs=1e-3)
+        segment = group.referenced_segment
+        assert segment.referenced_sop_instance_uid == hd.seg.segread(folder / "seg.dcm").SOPInstanceUID
+
+
+def test_both_dicom_files_belong_to_the_study_they_came_from(results):
+    _, folder = results
+    source = pydicom.dcmread(next(folder.parent.glob("dicom/**/*.dcm")), stop_before_pixels=True)
+    for name in ("seg.dcm", "sr.dcm"):
+        written = pydicom.dcmread(folder / name, stop_before_pixels=True)
+        assert written.StudyInstanceUID == source.StudyInstanceUID
+        assert written.PatientID == source.PatientID
+
+
+def test_the_table_has_a_row_for_each_lesion_with_its_numbers(results):
+    findings, folder = results
+    with (folder / "lesions.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == [lesion.uid for lesion in findings.lesions]
+    for row, lesion in zip(rows, findings.lesions, strict=True):
+        assert row["type"] == lesion.type.value
+        assert float(row["long_axis_mm"]) == pytest.approx(lesion.measurement.long_axis.length_mm, abs=0.01)
+        arterial = lesion.measurement.enhancement[Phase.ARTERIAL]
+        assert float(row["arterial_lesion"]) == pytest.approx(arterial.lesion, abs=0.1)
+        assert sum(float(row[key]) for key in row if key.startswith("probability_")) == pytest.approx(1, abs=0.001)
+
+
+class Page(HTMLParser):
+    """Pictures, text and links of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.pictures, self.links, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag == "img":
+            self.pictures.append(attributes)
+        self.links += [value for key, value in attributes.items() if key in {"href", "src"}]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_page_shows_every_lesion_in_every_phase_and_needs_no_network(results):
+    findings, folder = results
+    page = Page((folder / "report.html").read_text(encoding="utf-8"))
+    for lesion in findings.lesions:
+        for phase in list(Phase)[:4]:
+            assert any(picture["alt"] == f"Lesion {lesion.label}, {phase.title} phase" for picture in page.pictures)
+    assert all(link.startswith("data:image/") for link in page.links)
+    text = " ".join(page.words)
+    assert "not for clinical use" in text
+    assert "no type reaches a probability of 50%" in text
+
+
+def test_no_patient_identity_is_in_page_table_or_findings(results):
+    _, folder = results
+    source = pydicom.dcmread(next(folder.parent.glob("dicom/**/*.dcm")), stop_before_pixels=True)
+    identity = [str(source.PatientName), source.PatientID, source.StudyDate, source.StudyInstanceUID]
+    for name in ("report.html", "lesions.csv", "findings.json"):
+        text = re.sub(r"base64,[^\"]*", "", (folder / name).read_text(encoding="utf-8"))
+        assert not [value for value in identity if value and value in text]
+
+
+def test_findings_json_is_plain_json(results):
+    _, folder = results
+    content = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    assert {lesion["type"] for lesion in content["lesions"]} == {kind.value for *_, kind, _ in LESIONS.values()}
+
+
+def test_a_picture_shows_the_patient_from_the_feet_with_right_on_the_left():
+    findings, images = analytic_study()
+    lesion = findings.lesions[0]
+    frame = Frame((0.0, 0.0, lesion.centroid_mm[2]), 340.0)
+    window = liver_window(images[Phase.ARTERIAL], Phase.ARTERIAL, Modality.CT)
+    grey = np.array(grey_picture(images[Phase.ARTERIAL], frame, window))[..., 0]
+    x, y = ((position + 170) / 340 * frame.pixels for position in lesion.centroid_mm[:2])
+    assert grey[int(y), int(x)] > 1.2 * grey[frame.pixels // 2, frame.pixels // 2]
+    assert x < frame.pixels / 2
+
+
+def test_the_outline_surrounds_the_lesion():
+    findings, _ = analytic_study()
+    lesion = findings.lesions[0]
+    frame = lesion_frame(lesion)
+    rows, columns = np.nonzero(outline(findings.lesion_labels, lesion.label, frame))
+    scale = frame.side_mm / (frame.pixels * 3)
+    low, high = np.array(lesion.bounding_box_mm)
+    assert (np.ptp(columns) * scale, np.ptp(rows) * scale) == pytest.approx((high - low)[:2], abs=4)
+
+
+def test_windows_map_their_limits_to_black_and_white():
+    window = Window(50, 200)
+    assert window.to_grey(np.array([-50.0, 50.0, 150.0, np.nan])).tolist() == [0, 127, 255, 0]
+
+
+def test_a_study_without_lesions_is_reported_without_reassurance(tmp_path):
+    findings, images = analytic_study()
+    patient = replace(findings.patient, classification="NORMAL", certainty=Certainty.UNCERTAIN)
+    empty = replace(
+        findings, lesions=(), lesion_labels=findings.lesion_labels * 0, patient=replace(patient, probabilities={})
+    )
+    study = Study(Modality.CT, tuple(StudyVolume(image, phase) for phase, image in images.items()))
+    write_results(Analysis(RegisteredStudy(study, Phase.PORTAL_VENOUS, images), empty), tmp_path)
+    assert "That does not exclude one" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not (tmp_path / "seg.dcm").exists()
+    assert (tmp_path / "heatmaps").is_dir()
+    assert any("no lesion" in line for line in summary_lines(empty))
