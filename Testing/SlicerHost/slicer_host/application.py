@@ -155,8 +155,8 @@ def light_palette() -> QPalette:
 def dark_palette() -> QPalette:
     """The colours of Slicer's dark style."""
     return _palette(
-        Window="#2e2e2e", WindowText="#ffffff", Base="#1e1e1e", AlternateBase="#2a2a2a", Text="#ffffff",
-        Button="#383838", ButtonText="#ffffff", Highlight="#2a82da", HighlightedText="#ffffff",
+        Window="#2e2e2e", WindowText="#ffffff", Base="#3c3c3c", AlternateBase="#444444", Text="#ffffff",
+        Button="#484848", ButtonText="#ffffff", Highlight="#2a82da", HighlightedText="#ffffff",
         ToolTipBase="#454545", ToolTipText="#ffffff", PlaceholderText="#9a9a9a", Link="#6cb4ff",
         Light="#505050", Midlight="#444444", Mid="#262626", Dark="#1a1a1a", Shadow="#101010",
     )  # fmt: skip

@@ -46,6 +46,7 @@ class Host:
         self.messages.answer, self.messages.headless = True, headless
         self.module = None
         self.app._set_dark(dark)
+        self.window.statusBar().clearMessage()
         self.window.set_size(size)
         self.window.show()
         self.process_events()
@@ -79,6 +80,7 @@ class Host:
         app.moduleManager()._add(qSlicerLoadableModule("SegmentEditor"))
         window = HostWindow()
         app.setLayoutManager(qSlicerLayoutManager(app._core, window.viewport))
+        app.layoutManager().resetThreeDViews()
         slicer.app = app
         cls._process.update(errors=errors, messages=messages, window=window)
 

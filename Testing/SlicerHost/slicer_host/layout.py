@@ -94,7 +94,7 @@ class qMRMLLayoutManager(QObject):  # noqa: N801
     def _make(self, kind: ViewType, tag: str, properties: dict[str, str]) -> qMRMLAbstractViewWidget:
         orientation = properties.get("orientation") if kind is ViewType.SLICE_VIEW else None
         definition = ViewLayoutDefinition(tag, kind, ViewProps(orientation=orientation))
-        view = self._core.view_manager.create_view(definition)
+        view = self._core.create_view(definition)
         cls = qMRMLSliceWidget if kind is ViewType.SLICE_VIEW else qMRMLThreeDWidget
         widget = cls(view, tag, properties.get("viewlabel", ""))
         widget.setMRMLScene(slicer.mrmlScene)

@@ -1,11 +1,485 @@
-"""qMRMLSegmentEditorWidget, thin: segments and brush effects on trame-slicer's segmentation editor."""
+"""qMRMLSegmentEditorWidget, thin: segments, brush and outline effects on trame-slicer's segmentation editor."""
 
 from __future__ import annotations
 
+import slicer
+import vtk
+from PySide6.QtCore import Property, QObject, Qt, Signal
+from PySide6.QtGui import QColor, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from trame_slicer.segmentation import (
+    SegmentationEffectDraw,
+    SegmentationEffectErase,
+    SegmentationEffectPaint,
+    SegmentationEffectScissors,
+)
+from trame_slicer.segmentation.paint_effect_parameters import BrushDiameterMode
+
+from . import icons
+from .ctk import ctkSliderWidget
 from .form_loader import register
-from .mrml_widgets import qMRMLWidget
+from .mrml_widgets import Observations, qMRMLNodeComboBox, qMRMLWidget
+
+_EFFECTS = {
+    "Paint": SegmentationEffectPaint,
+    "Draw": SegmentationEffectDraw,
+    "Erase": SegmentationEffectErase,
+    "Scissors": SegmentationEffectScissors,
+}
+_BRUSHES = ("Paint", "Erase")
+
+
+class qSlicerSegmentEditorAbstractEffect(QObject):  # noqa: N801
+    """One tool; its parameters are those of Slicer's effect of the same name."""
+
+    def __init__(self, name: str, editor):
+        super().__init__()
+        self._name, self._editor = name, editor
+        self._parameters = {"BrushAbsoluteDiameter": "10", "BrushSphere": "1"} if name in _BRUSHES else {}
+
+    def parameter(self, name: str) -> str:
+        return self._parameters.get(name, "")
+
+    def integerParameter(self, name: str) -> int:
+        return int(float(self.parameter(name) or 0))
+
+    def doubleParameter(self, name: str) -> float:
+        return float(self.parameter(name) or 0)
+
+    def parameterDefined(self, name: str) -> bool:
+        return name in self._parameters
+
+    def setParameter(self, name: str, value) -> None:
+        self._parameters[name] = str(int(value) if isinstance(value, bool) else value)
+        self._apply()
+
+    def active(self) -> bool:
+        return self._editor.active_effect_name == _EFFECTS[self._name].get_effect_name()
+
+    def _apply(self) -> None:
+        if self._name not in _BRUSHES:
+            return
+        effect = self._editor.get_effect(_EFFECTS[self._name])
+        effect.set_brush_diameter(self.doubleParameter("BrushAbsoluteDiameter"), BrushDiameterMode.Absolute)
+        effect.set_use_sphere_brush(bool(self.integerParameter("BrushSphere")))
+
+    name = Property(str, lambda self: self._name)
+    title = Property(str, lambda self: self._name)
+
+
+class _SegmentsTable(QTableWidget):
+    """Visibility, colour and name of each segment."""
+
+    chosen = Signal(str)
+
+    def __init__(self):
+        super().__init__(0, 2)
+        self.setHorizontalHeaderLabels(["", "Name"])
+        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.verticalHeader().hide()
+        self.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
+        self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.setMinimumHeight(110)
+        self._node = None
+        self._ids: list[str] = []
+        self.currentCellChanged.connect(self._on_cell)
+        self.itemChanged.connect(self._on_item)
+
+    def follow(self, node) -> None:
+        self._node = node
+        self.refresh()
+
+    def refresh(self) -> None:
+        current = self.current()
+        segmentation = self._node.GetSegmentation() if self._node is not None else None
+        self._ids = list(segmentation.GetSegmentIDs()) if segmentation is not None else []
+        display = self._node.GetDisplayNode() if self._node is not None else None
+        blocked = self.blockSignals(True)
+        self.setRowCount(len(self._ids))
+        for row, identifier in enumerate(self._ids):
+            segment = segmentation.GetSegment(identifier)
+            seen = QTableWidgetItem()
+            seen.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsSelectable)
+            visible = display is not None and display.GetSegmentVisibility(identifier)
+            seen.setCheckState(Qt.CheckState.Checked if visible else Qt.CheckState.Unchecked)
+            name = QTableWidgetItem(icons.swatch(QColor.fromRgbF(*segment.GetColor())), segment.GetName())
+            self.setItem(row, 0, seen)
+            self.setItem(row, 1, name)
+        self.blockSignals(blocked)
+        self.select(current if current in self._ids else self._ids[0] if self._ids else "")
+
+    def current(self) -> str:
+        row = self.currentRow()
+        return self._ids[row] if 0 <= row < len(self._ids) else ""
+
+    def select(self, identifier: str) -> None:
+        blocked = self.blockSignals(True)
+        self.setCurrentCell(self._ids.index(identifier) if identifier in self._ids else -1, 1)
+        self.blockSignals(blocked)
+
+    def _on_cell(self, row: int, *_rest) -> None:
+        if 0 <= row < len(self._ids):
+            self.chosen.emit(self._ids[row])
+
+    def _on_item(self, item: QTableWidgetItem) -> None:
+        if item.column() == 0 and self._node is not None:
+            visible = item.checkState() == Qt.CheckState.Checked
+            self._node.GetDisplayNode().SetSegmentVisibility(self._ids[item.row()], visible)
+
+
+class _EffectOptions(QFrame):
+    """Options of the brush effects."""
+
+    def __init__(self, changed):
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        form = QFormLayout(self)
+        self.diameter = ctkSliderWidget()
+        self.diameter.minimum, self.diameter.maximum, self.diameter.suffix = 1.0, 100.0, "mm"
+        self.diameter.setDecimals(1)
+        self.sphere = QCheckBox("Sphere brush")
+        form.addRow("Diameter:", self.diameter)
+        form.addRow("", self.sphere)
+        self.diameter.valueChanged.connect(lambda value: changed("BrushAbsoluteDiameter", value))
+        self.sphere.toggled.connect(lambda checked: changed("BrushSphere", checked))
+
+    def show_effect(self, effect: qSlicerSegmentEditorAbstractEffect | None) -> None:
+        brush = effect is not None and effect._name in _BRUSHES
+        self.setVisible(brush)
+        if brush:
+            blocked = [widget.blockSignals(True) for widget in (self.diameter, self.sphere)]
+            self.diameter.setValue(effect.doubleParameter("BrushAbsoluteDiameter"))
+            self.sphere.setChecked(bool(effect.integerParameter("BrushSphere")))
+            for widget, was in zip((self.diameter, self.sphere), blocked, strict=True):
+                widget.blockSignals(was)
 
 
 @register
 class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
-    pass
+    currentSegmentIDChanged = Signal(str)
+    segmentationNodeChanged = Signal(object)
+    sourceVolumeNodeChanged = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._editor = slicer.app._core.segmentation_editor
+        self._node = None
+        self._observations = Observations()
+        self._effects = {name: qSlicerSegmentEditorAbstractEffect(name, self._editor) for name in _EFFECTS}
+        self._active: qSlicerSegmentEditorAbstractEffect | None = None
+        self._undo_states, self._read_only, self._auto_show = 10, False, True
+        self._keys: list[QShortcut] = []
+        self._segmentation_row = self._selector("vtkMRMLSegmentationNode", self.setSegmentationNode)
+        self._source_row = self._selector("vtkMRMLScalarVolumeNode", self.setSourceVolumeNode)
+        self._buttons = {name: QPushButton(name) for name in ("Add", "Remove", "Show 3D")}
+        self._buttons["Show 3D"].setCheckable(True)
+        self._table = _SegmentsTable()
+        self._tools = self._make_tools()
+        self._options = _EffectOptions(self._set_option)
+        self._undo, self._redo = QToolButton(), QToolButton()
+        self._lay_out()
+        self._buttons["Add"].clicked.connect(self._add_segment)
+        self._buttons["Remove"].clicked.connect(self._remove_segment)
+        self._buttons["Show 3D"].toggled.connect(self._show_3d)
+        self._table.chosen.connect(self.setCurrentSegmentID)
+        self._undo.clicked.connect(self.undo)
+        self._redo.clicked.connect(self.redo)
+        self.updateWidgetFromMRML()
+
+    def _selector(self, kind: str, choose) -> qMRMLNodeComboBox:
+        combo = qMRMLNodeComboBox()
+        combo.nodeTypes, combo.noneEnabled = [kind], True
+        combo.nodeActivated.connect(choose)
+        return combo
+
+    def _make_tools(self) -> QButtonGroup:
+        group = QButtonGroup(self)
+        group.setExclusive(True)
+        for number, name in enumerate(["None", *_EFFECTS]):
+            button = QToolButton()
+            button.setText(name)
+            button.setCheckable(True)
+            button.setMinimumHeight(26)
+            group.addButton(button, number)
+        group.button(0).setChecked(True)
+        group.idClicked.connect(lambda number: self.setActiveEffectByName(["", *_EFFECTS][number]))
+        return group
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        self._selectors = QFormLayout()
+        self._selectors.addRow("Segmentation:", self._segmentation_row)
+        self._selectors.addRow("Source volume:", self._source_row)
+        column.addLayout(self._selectors)
+        buttons, tools = QHBoxLayout(), QHBoxLayout()
+        for button in self._buttons.values():
+            buttons.addWidget(button)
+        column.addLayout(buttons)
+        column.addWidget(self._table, 1)
+        for button in self._tools.buttons():
+            tools.addWidget(button)
+        tools.addStretch(1)
+        for button, forward in ((self._undo, False), (self._redo, True)):
+            button.setIcon(icons.arrow(forward))
+            button.setToolTip("Redo" if forward else "Undo")
+            tools.addWidget(button)
+        column.addLayout(tools)
+        column.addWidget(self._options)
+
+    def setMRMLScene(self, scene) -> None:
+        super().setMRMLScene(scene)
+        self._segmentation_row.setMRMLScene(scene)
+        self._source_row.setMRMLScene(scene)
+        self.updateWidgetFromMRML()
+
+    def setMRMLSegmentEditorNode(self, node) -> None:
+        if node is self._node:
+            return
+        self._node = node
+        if node is not None:
+            self._editor._editor_node = node
+            self._editor.editor_logic.SetSegmentEditorNode(node)
+        self.updateWidgetFromMRML()
+
+    def mrmlSegmentEditorNode(self):
+        return self._node
+
+    def segmentationNode(self):
+        return self._node.GetSegmentationNode() if self._node is not None else None
+
+    def segmentationNodeID(self) -> str:
+        node = self.segmentationNode()
+        return node.GetID() if node is not None else ""
+
+    def sourceVolumeNode(self):
+        return self._node.GetSourceVolumeNode() if self._node is not None else None
+
+    def sourceVolumeNodeID(self) -> str:
+        node = self.sourceVolumeNode()
+        return node.GetID() if node is not None else ""
+
+    def setSegmentationNode(self, node) -> None:
+        if self._node is None or node is self.segmentationNode():
+            return
+        self.setActiveEffectByName("")
+        self._node.SetAndObserveSegmentationNode(node)
+        if node is not None and node.GetDisplayNode() is None:
+            node.CreateDefaultDisplayNodes()
+        if node is not None and self.sourceVolumeNode() is None:
+            role = node.GetReferenceImageGeometryReferenceRole()
+            self._node.SetAndObserveSourceVolumeNode(node.GetNodeReference(role))
+        self._begin()
+        self.segmentationNodeChanged.emit(node)
+
+    def setSegmentationNodeID(self, nodeID: str) -> None:
+        self.setSegmentationNode(self.mrmlScene().GetNodeByID(nodeID))
+
+    def setSourceVolumeNode(self, node) -> None:
+        if self._node is None or node is self.sourceVolumeNode():
+            return
+        self._node.SetAndObserveSourceVolumeNode(node)
+        self._begin()
+        self.sourceVolumeNodeChanged.emit(node)
+
+    def setSourceVolumeNodeID(self, nodeID: str) -> None:
+        self.setSourceVolumeNode(self.mrmlScene().GetNodeByID(nodeID))
+
+    def _begin(self) -> None:
+        """Edit the segmentation on the source volume's grid, once both are there."""
+        node, volume = self.segmentationNode(), self.sourceVolumeNode()
+        if node is not None and volume is not None:
+            wanted = self.currentSegmentID()
+            self._editor.set_active_segmentation(node, volume)
+            self._editor.set_active_segment_id(wanted)
+        self.updateWidgetFromMRML()
+
+    def updateWidgetFromMRML(self) -> None:
+        node = self.segmentationNode()
+        self._observations.remove_all()
+        if node is not None:
+            kinds = slicer.vtkSegmentation
+            for event in (kinds.SegmentAdded, kinds.SegmentRemoved, kinds.SegmentModified):
+                self._observations.add(node.GetSegmentation(), event, lambda *_: self._refresh())
+            self._observations.add(node, vtk.vtkCommand.ModifiedEvent, lambda *_: self._refresh())
+        self._segmentation_row.setCurrentNode(node)
+        self._source_row.setCurrentNode(self.sourceVolumeNode())
+        self._refresh()
+
+    def _refresh(self) -> None:
+        node = self.segmentationNode()
+        self._table.follow(node)
+        if node is not None and self.currentSegmentID() not in self._table._ids:
+            self.setCurrentSegmentID(self._table.current())
+        self._table.select(self.currentSegmentID())
+        ready = node is not None and self.sourceVolumeNode() is not None and not self._read_only
+        for button in (*self._tools.buttons(), self._undo, self._redo, *self._buttons.values()):
+            button.setEnabled(ready)
+        surface = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        shown = node is not None and node.GetSegmentation().ContainsRepresentation(surface)
+        blocked = self._buttons["Show 3D"].blockSignals(True)
+        self._buttons["Show 3D"].setChecked(bool(shown))
+        self._buttons["Show 3D"].blockSignals(blocked)
+        self._options.show_effect(self._active)
+
+    def currentSegmentID(self) -> str:
+        return (self._node.GetSelectedSegmentID() or "") if self._node is not None else ""
+
+    def setCurrentSegmentID(self, segmentID: str) -> None:
+        if self._node is None or segmentID == self.currentSegmentID():
+            return
+        self._node.SetSelectedSegmentID(segmentID)
+        self._editor.set_active_segment_id(segmentID)
+        self._table.select(segmentID)
+        self.currentSegmentIDChanged.emit(segmentID)
+
+    def selectNextSegment(self) -> None:
+        self.selectSegmentAtOffset(1)
+
+    def selectPreviousSegment(self) -> None:
+        self.selectSegmentAtOffset(-1)
+
+    def selectSegmentAtOffset(self, offset: int) -> None:
+        identifiers = self._table._ids
+        if identifiers:
+            now = identifiers.index(self.currentSegmentID()) if self.currentSegmentID() in identifiers else 0
+            self.setCurrentSegmentID(identifiers[max(0, min(len(identifiers) - 1, now + offset))])
+
+    def availableEffectNames(self) -> tuple[str, ...]:
+        return tuple(_EFFECTS)
+
+    def effectCount(self) -> int:
+        return len(_EFFECTS)
+
+    def effectByName(self, name: str) -> qSlicerSegmentEditorAbstractEffect | None:
+        return self._effects.get(name)
+
+    def activeEffect(self) -> qSlicerSegmentEditorAbstractEffect | None:
+        return self._active
+
+    def setActiveEffect(self, effect: qSlicerSegmentEditorAbstractEffect | None) -> None:
+        self.setActiveEffectByName("" if effect is None else effect._name)
+
+    def setActiveEffectByName(self, effectName: str) -> None:
+        ready = self.segmentationNode() is not None and self.sourceVolumeNode() is not None
+        self._active = self._effects.get(effectName) if ready else None
+        if self._active is None:
+            if ready:
+                self._editor.deactivate_effect()
+        else:
+            self._editor.set_active_segment_id(self.currentSegmentID())
+            self._editor.set_active_effect_type(_EFFECTS[effectName])
+            self._active._apply()
+        if self._node is not None:
+            self._node.SetActiveEffectName(self._active._name if self._active else "")
+        number = 1 + list(_EFFECTS).index(effectName) if self._active else 0
+        self._tools.button(number).setChecked(True)
+        self._options.show_effect(self._active)
+
+    def _set_option(self, name: str, value) -> None:
+        if self._active is not None:
+            self._active.setParameter(name, value)
+
+    def _add_segment(self) -> None:
+        self.setCurrentSegmentID(self._editor.add_empty_segment())
+
+    def _remove_segment(self) -> None:
+        self._editor.remove_segment(self.currentSegmentID())
+
+    def _show_3d(self, shown: bool) -> None:
+        node = self.segmentationNode()
+        if shown:
+            node.CreateClosedSurfaceRepresentation()
+        else:
+            node.RemoveClosedSurfaceRepresentation()
+
+    def undo(self) -> None:
+        self._editor.undo_stack.undo()
+
+    def redo(self) -> None:
+        self._editor.undo_stack.redo()
+
+    def setupViewObservations(self) -> None:
+        """trame-slicer's effects observe all views already."""
+
+    def removeViewObservations(self) -> None:
+        self.setActiveEffectByName("")
+
+    def installKeyboardShortcuts(self, parent: QWidget | None = None) -> None:
+        self.uninstallKeyboardShortcuts()
+        target = parent or slicer.util.mainWindow() or self
+        keys = {"1": "Paint", "2": "Draw", "3": "Erase", "Esc": ""}
+        for key, name in keys.items():
+            shortcut = QShortcut(QKeySequence(key), target)
+            shortcut.activated.connect(lambda name=name: self.setActiveEffectByName(name))
+            self._keys.append(shortcut)
+
+    def uninstallKeyboardShortcuts(self) -> None:
+        for shortcut in self._keys:
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()
+        self._keys.clear()
+
+    def _set_row_visible(self, row: int, visible: bool) -> None:
+        self._selectors.setRowVisible(row, visible)
+
+    def setSegmentationNodeSelectorVisible(self, visible: bool) -> None:
+        self._set_row_visible(0, visible)
+
+    def setSourceVolumeNodeSelectorVisible(self, visible: bool) -> None:
+        self._set_row_visible(1, visible)
+
+    def setAddRemoveSegmentButtonsVisible(self, visible: bool) -> None:
+        self._buttons["Add"].setVisible(visible)
+        self._buttons["Remove"].setVisible(visible)
+
+    def setShow3DButtonVisible(self, visible: bool) -> None:
+        self._buttons["Show 3D"].setVisible(visible)
+
+    def setMaximumNumberOfUndoStates(self, count: int) -> None:
+        self._undo_states = count
+
+    def setReadOnly(self, readOnly: bool) -> None:
+        self._read_only = readOnly
+        self._refresh()
+
+    def setSwitchToSegmentationsButtonVisible(self, visible: bool) -> None:
+        """This host has no Segmentations module to switch to."""
+
+    def setUndoEnabled(self, enabled: bool) -> None:
+        self._undo.setVisible(enabled)
+        self._redo.setVisible(enabled)
+
+    def setAutoShowSourceVolumeNode(self, autoShow: bool) -> None:
+        self._auto_show = autoShow
+
+    segmentationNodeSelectorVisible = Property(
+        bool, lambda self: not self._segmentation_row.isHidden(), setSegmentationNodeSelectorVisible
+    )
+    sourceVolumeNodeSelectorVisible = Property(
+        bool, lambda self: not self._source_row.isHidden(), setSourceVolumeNodeSelectorVisible
+    )
+    addRemoveSegmentButtonsVisible = Property(
+        bool, lambda self: not self._buttons["Add"].isHidden(), setAddRemoveSegmentButtonsVisible
+    )
+    show3DButtonVisible = Property(bool, lambda self: not self._buttons["Show 3D"].isHidden(), setShow3DButtonVisible)
+    maximumNumberOfUndoStates = Property(int, lambda self: self._undo_states, setMaximumNumberOfUndoStates)
+    readOnly = Property(bool, lambda self: self._read_only, setReadOnly)
+    switchToSegmentationsButtonVisible = Property(bool, lambda self: False, setSwitchToSegmentationsButtonVisible)
+    undoEnabled = Property(bool, lambda self: not self._undo.isHidden(), setUndoEnabled)
+    autoShowSourceVolumeNode = Property(bool, lambda self: self._auto_show, setAutoShowSourceVolumeNode)

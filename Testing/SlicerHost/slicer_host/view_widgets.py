@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider, QToolButton,
 from trame_slicer.views import AbstractView, SliceView, ThreeDView
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
+from . import icons
 from .mrml_widgets import Observations, qMRMLWidget
 from .views import RenderSurface
 
@@ -108,7 +109,7 @@ class qMRMLThreeDView(ctkVTKAbstractView):  # noqa: N801
     def rotateToViewAxis(self, axis: int) -> None:
         camera = self._view.get_camera_node()
         if camera is not None:
-            camera.RotateTo(axis)
+            camera.RotateTo(type(slicer.vtkMRMLCameraNode.Right)(axis))
 
     def zoomIn(self) -> None:
         self._view.zoom_in()
@@ -141,7 +142,7 @@ class qMRMLSliceControllerWidget(_Bar):  # noqa: N801
         self._view = view
         self._observations = Observations()
         self._fit = QToolButton(self)
-        self._fit.setText("⛶")
+        self._fit.setIcon(icons.fit())
         self._fit.setToolTip("Fit the slice view to the background volume")
         self._fit.clicked.connect(self.fitSliceToBackground)
         self._slider = QSlider(Qt.Orientation.Horizontal, self)
@@ -197,7 +198,7 @@ class qMRMLThreeDViewControllerWidget(_Bar):  # noqa: N801
         super().__init__(label, color, parent)
         self._view = view
         center = QToolButton(self)
-        center.setText("⌖")
+        center.setIcon(icons.center())
         center.setToolTip("Center the 3D view on the scene")
         center.clicked.connect(self.resetFocalPoint)
         self._row.addWidget(center)
