@@ -30,8 +30,9 @@ class TrainingRecipe:
         Number of coarser levels that are supervised too.
     steps: int
         Length of the schedule; one patch a step.
-    learning_rate, weight_decay: float
-        Of AdamW; the rate rises over `warm_up` steps, then falls along a cosine to 0.
+    learning_rate, weight_decay, warm_up, cool_down: numbers
+        Of AdamW; the rate rises over the first `warm_up` steps, stays, and falls in a line to 0
+        over the last `cool_down` share of the steps. Until then the number of steps can still be changed.
     gradient_norm: float
         Longer gradients are shortened to it.
     ema: float
@@ -58,12 +59,13 @@ class TrainingRecipe:
     encoder_convolutions: tuple[int, ...]
     decoder_convolutions: tuple[int, ...]
     deep_supervision: int = 2
-    steps: int = 5000
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 1e-4
+    steps: int = 4000
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
     warm_up: int = 100
+    cool_down: float = 0.3
     gradient_norm: float = 5.0
-    ema: float = 0.998
+    ema: float = 0.995
     first_cases: int = 15
     steps_per_case: int = 25
     checkpoint_every: int = 250

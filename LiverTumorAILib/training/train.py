@@ -1,7 +1,6 @@
 """The training loop."""
 
 import json
-import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -137,7 +136,8 @@ def _resume(state: TrainingState, recipe: TrainingRecipe, folder: Path, resume: 
     described = json.loads(json.dumps(asdict(recipe)))
     path, checkpoint = folder / _RECIPE, folder / CHECKPOINT
     if resume and checkpoint.is_file():
-        if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != described:
+        begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else described
+        if begun | {"steps": recipe.steps} != described:
             raise LiverTumorAIError(
                 "The run folder was begun with another recipe", folder, "Train into another run folder"
             )
@@ -169,8 +169,7 @@ def _step(
 
 
 def learning_rate(recipe: TrainingRecipe, step: int) -> float:
-    """Rate of a step: up in a line over the warm-up, then down along half a cosine to 0 at the end."""
-    if step < recipe.warm_up:
-        return recipe.learning_rate * (step + 1) / recipe.warm_up
-    done = (step - recipe.warm_up) / max(recipe.steps - recipe.warm_up, 1)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    """Rate of a step: up in a line over the warm-up, level, and down in a line to 0 over the cool-down."""
+    rising = (step + 1) / max(recipe.warm_up, 1)
+    falling = (recipe.steps - step) / max(recipe.cool_down * recipe.steps, 1)
+    return recipe.learning_rate * min(1.0, rising, falling)

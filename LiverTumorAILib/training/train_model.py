@@ -75,5 +75,5 @@ def train_model(
         measured = validate(network, held_out, recipe, training_device(device), progress.part(0.95, 1.0))
         figures = {"cases": f"{len(held_out)} held-out cases of {data.name}", **measured}
     used = recipe.pool(recipe.steps - 1, len(training))
-    text = f"{recipe.steps} steps, one patch each, AdamW with cosine schedule, on {used} cases with phase dropout."
+    text = f"{recipe.steps} steps, one patch each, AdamW, on {used} cases with phase dropout."
     return export_model(network, recipe, models_folder, text, figures)

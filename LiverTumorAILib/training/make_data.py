@@ -1,0 +1,93 @@
+"""Makes training cases from synthetic studies: python -m LiverTumorAILib.training.make_data FOLDER --count 100."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from tqdm import tqdm
+
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.phantom import PhantomOptions, generate_phantom
+from LiverTumorAILib.training.cases import CaseFolder, TrainingCase, prepare_case, write_case
+from LiverTumorAILib.training.recipe import RECIPES, TrainingRecipe
+from LiverTumorAILib.training.targets import class_map
+
+PROTOCOL = "ct4"
+GREATEST_RESIDUAL_MM = 3.0
+"""Inference sees registered phases, so only what registration leaves of the breathing displacement is put in."""
+THICK_SHARE = 0.15
+
+
+def case_name(seed: int) -> str:
+    """Folder name of a seed's case."""
+    return f"seed_{seed:06d}"
+
+
+def draw_options(seed: int, anatomies: Sequence[Path] = (), every: int = 4) -> PhantomOptions:
+    """How a seed's study is made: residual displacement, slice thickness, and for some a real person's anatomy.
+
+    Parameters
+    ----------
+    seed: int
+        Of the study.
+    anatomies: sequence of Path
+        Organ label maps of real people.
+    every: int
+        Each such seed uses one of them.
+
+    """
+    rng = np.random.default_rng([seed, 77])
+    breathing = float(rng.uniform(0, GREATEST_RESIDUAL_MM))
+    thickness = 5.0 if rng.random() < THICK_SHARE else None
+    real = anatomies[int(rng.integers(len(anatomies)))] if anatomies and seed % every == every - 1 else None
+    return PhantomOptions(breathing_mm=breathing, slice_thickness_mm=thickness, anatomy=real)
+
+
+def make_case(seed: int, options: PhantomOptions, recipe: TrainingRecipe) -> TrainingCase:
+    """One synthetic study as a training case."""
+    phantom = generate_phantom(seed, PROTOCOL, options)
+    types = {lesion.label: lesion.type for lesion in phantom.lesion_truth}
+    organs, lesions = sitk.GetArrayFromImage(phantom.organs), sitk.GetArrayFromImage(phantom.lesions)
+    classes = sitk.GetImageFromArray(class_map(organs, lesions, types))
+    classes.CopyInformation(phantom.organs)
+    return prepare_case(case_name(seed), phantom.images, classes, phantom.lesions, recipe)
+
+
+def make_cases(
+    folder: Path, seeds: Sequence[int], recipe: TrainingRecipe, anatomies: Sequence[Path] = (), every: int = 4
+) -> None:
+    """Make the cases of some seeds, in their order; those that are there already are kept.
+
+    The folder's plan is written first, so that a training can begin before all are made.
+    """
+    CaseFolder.write_plan(folder, tuple(case_name(seed) for seed in seeds))
+    for seed in tqdm(seeds, desc="cases", file=sys.stderr):
+        if not (folder / case_name(seed)).is_dir():
+            write_case(make_case(seed, draw_options(seed, anatomies, every), recipe), folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(description="Make training cases from synthetic studies.")
+    parser.add_argument("folder", type=Path, help="receives one folder for each case")
+    parser.add_argument("--model", default="base_unet", choices=sorted(RECIPES), help="recipe whose grid is used")
+    parser.add_argument("--first-seed", type=int, default=10000)
+    parser.add_argument("--count", type=int, default=250)
+    parser.add_argument("--anatomies", type=Path, help="folder of real organ label maps (.nii.gz)")
+    parser.add_argument("--every", type=int, default=4, help="each such study uses a real anatomy")
+    chosen = parser.parse_args(arguments)
+    anatomies = sorted(chosen.anatomies.glob("*.nii.gz")) if chosen.anatomies else []
+    seeds = range(chosen.first_seed, chosen.first_seed + chosen.count)
+    try:
+        make_cases(chosen.folder, seeds, RECIPES[chosen.model], anatomies, chosen.every)
+    except LiverTumorAIError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
