@@ -18,7 +18,7 @@ from LiverTumorAILib.report.summary import classification_title
 def data_url(picture: Image.Image) -> str:
     """A picture as it stands inside the page."""
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=88)
+    picture.save(buffer, "JPEG", quality=90, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

@@ -14,6 +14,7 @@ from LiverTumorAILib.study import Phase
 
 PIXELS = 280
 MINIMUM_FIELD_MM = 90.0
+OUTLINE_WIDTH = 4
 LINE_SCALE = 3
 """Lines are drawn on a picture this much larger, then reduced, so that they are smooth."""
 
@@ -60,7 +61,7 @@ def outline(labels: sitk.Image, label: int, frame: Frame) -> np.ndarray:
     fine = Frame(frame.centre_mm, frame.side_mm, frame.pixels * LINE_SCALE)
     inside = _cut(sitk.Cast(labels == label, sitk.sitkFloat32), fine, sitk.sitkLinear, 0.0) >= 0.5
     mask = sitk.GetImageFromArray(inside.astype(np.uint8))
-    border = sitk.Subtract(mask, sitk.BinaryErode(mask, (2, 2), sitk.sitkBall))
+    border = sitk.Subtract(mask, sitk.BinaryErode(mask, (OUTLINE_WIDTH, OUTLINE_WIDTH), sitk.sitkBall))
     return sitk.GetArrayFromImage(border).astype(bool)
 
 
@@ -82,8 +83,8 @@ def _to_pixel(point: Point, frame: Frame, direction: tuple[float, ...]) -> tuple
 
 def _draw_axis(draw: ImageDraw.ImageDraw, axis: Axis, frame: Frame, direction: tuple[float, ...]) -> None:
     ends = [_to_pixel(point, frame, direction) for point in (axis.start_mm, axis.end_mm)]
-    draw.line(ends, fill=(0, 0, 0), width=5)
-    draw.line(ends, fill=(255, 255, 255), width=2)
+    draw.line(ends, fill=(0, 0, 0), width=8)
+    draw.line(ends, fill=(255, 255, 255), width=4)
 
 
 def lesion_picture(
