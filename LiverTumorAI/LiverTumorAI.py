@@ -178,6 +178,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show findings in views and panel."""
         acquisitions.remove_acquisitions()
         self.findings.show(read)
+        self.ui.studySection.collapsed = True
         self.onParametersChanged()
         count = len(read.findings.lesions)
         advice = " A click on a row shows the lesion." if count else ""

@@ -134,6 +134,7 @@ def test_axes_are_lines_of_the_measured_length_at_the_lesion(study, scene, shown
         for kind, axis in (("long", lesion.measurement.long_axis), ("short", lesion.measurement.short_axis)):
             line = nodes[f"axis:{kind}:{lesion.uid}"]
             assert line.GetMeasurement("length").GetValue() == pytest.approx(axis.length_mm, abs=1e-3)
+            assert line.GetNthControlPointLabel(0) == f"{axis.length_mm:.0f} mm"
             start = np.zeros(3)
             line.GetNthControlPointPositionWorld(0, start)
             assert start == pytest.approx((-axis.start_mm[0], -axis.start_mm[1], axis.start_mm[2]))

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import qt
 
 from LiverTumorAIModule import wording
+from LiverTumorAIModule.table_height import fit_height
 
 if TYPE_CHECKING:
     from LiverTumorAILib.lesions import Findings, Lesion
 
 NUMBER, TYPE, SURE, AXES, VOLUME = range(5)
 REMOVED = "removed"
+LEAST_ROWS, MOST_ROWS = 3, 8
 
 
 class LesionTable:
@@ -38,6 +40,7 @@ class LesionTable:
         table.currentCellChanged.connect(self._select)
         # A second click on the same row brings lost views back to the lesion.
         table.cellClicked.connect(self._select)
+        fit_height(table, LEAST_ROWS, MOST_ROWS)
 
     def show(self, findings: Findings | None) -> None:
         """Show the lesions of findings; None empties the table."""
@@ -51,6 +54,7 @@ class LesionTable:
                 self._table.setItem(row, column, qt.QTableWidgetItem())
             self._fill(row, lesion)
         self._table.blockSignals(False)
+        fit_height(self._table, LEAST_ROWS, MOST_ROWS)
 
     def update(self, lesion: Lesion) -> None:
         """Show the present state of one lesion."""
@@ -78,6 +82,8 @@ class LesionTable:
         return self._uids[row] if 0 <= row < len(self._uids) else None
 
     def _fill(self, row: int, lesion: Lesion) -> None:
+        from LiverTumorAILib.lesions.terminology import LESION_TERMS
+
         probability = lesion.type_probabilities.get(lesion.type, 0.0)
         texts = {
             NUMBER: str(lesion.label),
@@ -92,6 +98,7 @@ class LesionTable:
             item.setToolTip(wording.lesion_hint(lesion))
             if column in (AXES, VOLUME):
                 item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+        self._table.item(row, NUMBER).setData(qt.Qt.DecorationRole, qt.QColor(*LESION_TERMS[lesion.type].colour))
         font = self._table.item(row, TYPE).font()
         font.setBold(lesion.type.is_malignant)
         self._table.item(row, TYPE).setFont(font)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import qt
 
 from LiverTumorAIModule import wording
+from LiverTumorAIModule.table_height import fit_height
 
 if TYPE_CHECKING:
     from LiverTumorAILib.study import Phase
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 SOURCE, PHASE, SURE, SLICES = range(4)
 LEFT_OUT = "leave out"
+LEAST_ROWS, MOST_ROWS = 2, 6
 
 
 class PhasesTable:
@@ -42,6 +44,7 @@ class PhasesTable:
         for column in (PHASE, SURE, SLICES):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.currentCellChanged.connect(self._select)
+        fit_height(table, LEAST_ROWS, MOST_ROWS)
 
     @property
     def volumes(self) -> tuple[FoundVolume, ...]:
@@ -92,6 +95,7 @@ class PhasesTable:
             combo.currentIndexChanged.connect(self._setter(row, combo, choices))
             self._table.setCellWidget(row, PHASE, combo)
         self._table.blockSignals(False)
+        fit_height(self._table, LEAST_ROWS, MOST_ROWS)
 
     def _setter(self, row: int, combo: qt.QComboBox, choices: list[Phase | None]) -> Callable[[], None]:
         def set_phase() -> None:

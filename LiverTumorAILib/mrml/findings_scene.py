@@ -160,8 +160,8 @@ def show_findings(findings: Findings, images: Mapping[Phase, sitk.Image], scene:
         node = show_volume(scene, image, findings.modality, phase=phase, name=phase.title, role=VOLUME_PREFIX + phase)
         put_in_folder(scene, node, STUDY_FOLDER)
     shown = SceneFindings(scene, findings, images)
+    shown.show_phase(findings.reference_phase)
     segmentation = show_segmentation(scene, findings, shown.volume(findings.reference_phase))
     put_in_folder(scene, segmentation, STUDY_FOLDER)
     markups.show_axes(scene, findings)
-    shown.show_phase(findings.reference_phase)
     return shown

@@ -48,20 +48,19 @@ def _set_points(node: slicer.vtkMRMLMarkupsLineNode, axis: Axis) -> None:
     with slicer.util.NodeModify(node):
         node.SetLocked(False)
         node.RemoveAllControlPoints()
-        for point in (axis.start_mm, axis.end_mm):
-            node.AddControlPointWorld(ras_from_lps(point))
+        # The label hangs on one end, so that those of the two axes do not cover each other or the lesion.
+        for point, label in ((axis.start_mm, f"{axis.length_mm:.0f} mm"), (axis.end_mm, "")):
+            node.SetNthControlPointLabel(node.AddControlPointWorld(ras_from_lps(point)), label)
         # An axis follows from the segment; dragging it would show a length that no report has.
         node.SetLocked(True)
 
 
 def _style(node: slicer.vtkMRMLMarkupsLineNode, kind: str) -> None:
-    measurement = node.GetMeasurement("length")
-    measurement.SetPrintFormat("%-#4.1f%s")
     display = node.GetDisplayNode()
     display.SetSelectedColor(*AXIS_COLORS[kind])
     display.SetColor(*AXIS_COLORS[kind])
-    display.SetPointLabelsVisibility(False)
-    display.SetPropertiesLabelVisibility(True)
+    display.SetPointLabelsVisibility(True)
+    display.SetPropertiesLabelVisibility(False)
     display.SetTextScale(2.5)
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(1.5)

@@ -19,11 +19,12 @@ LESION_UID_TAG = "LiverTumorAI.LesionUID"
 VESSELS = (Organ.HEPATIC_VESSELS, Organ.PORTAL_SPLENIC_VEIN)
 OTHER_ORGANS = (Organ.GALLBLADDER, Organ.SPLEEN, Organ.PANCREAS, Organ.STOMACH)
 
-LIVER_FILL = 0.12
-ORGAN_FILL = 0.3
-LESION_FILL = 0.35
-UNCERTAIN_FILL = 0.12
-"""Opacity of fills in slice views; an uncertain lesion is hardly filled, so that its outline alone speaks."""
+LIVER_FILL = 0.0
+ORGAN_FILL = 0.25
+LESION_FILL = 0.3
+UNCERTAIN_FILL = 0.08
+"""Opacity of fills in slice views. The liver is an outline, so that its tissue can be judged; an uncertain lesion is
+hardly filled, so that it is seen to be uncertain."""
 
 
 class Voxels(NamedTuple):
