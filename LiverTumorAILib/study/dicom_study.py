@@ -14,7 +14,7 @@ from LiverTumorAILib.study.dicom_volume import SliceStack, make_stack, read_volu
 from LiverTumorAILib.study.header_words import seconds_since_midnight
 from LiverTumorAILib.study.raw_volume import RawVolume
 from LiverTumorAILib.study.sanity import check_memory, check_values
-from LiverTumorAILib.study.series_selection import count_in_words, why_not_a_phase, why_not_an_image
+from LiverTumorAILib.study.series_selection import count_in_words, is_scanner_image, why_not_a_phase, why_not_an_image
 from LiverTumorAILib.study.study import Modality
 
 _WORD_ATTRIBUTES = ("SeriesDescription", "ProtocolName", "ImageComments", "AcquisitionComments")
@@ -50,6 +50,8 @@ def read_dicom_study(
     left_out: Counter[str] = Counter()
     images = []
     for path, header in files:
+        if is_scanner_image(header):
+            check_complete(path, header)
         reason = why_not_an_image(header)
         if reason:
             left_out[reason] += 1
@@ -148,7 +150,6 @@ def _stacks(
 def _slices(files: Sequence[tuple[Path, Dataset]]) -> list[Slice]:
     slices = []
     for path, header in files:
-        check_complete(path, header)
         slices += slices_of_file(path, header)
     return slices
 

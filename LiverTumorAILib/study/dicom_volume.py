@@ -147,7 +147,7 @@ def read_volume(stack: SliceStack, is_ct: bool, progress: Progress) -> sitk.Imag
     Returns
     -------
     SimpleITK.Image
-        3D float32, LPS, mm, on an even grid. HU for CT.
+        3D float32, LPS, mm, on an even grid whose axes run along L, P and S as nearly as they can. HU for CT.
 
     """
     first = stack.slices[0]
@@ -171,7 +171,8 @@ def read_volume(stack: SliceStack, is_ct: bool, progress: Progress) -> sitk.Imag
     image.SetOrigin(tuple(float(value) for value in origin))
     towards = first.normal * np.sign((stack.slices[-1].position - first.position) @ first.normal)
     image.SetDirection(np.column_stack([first.row_direction, first.column_direction, towards]).ravel())
-    return image
+    # Slices are ordered towards the head already, so this only turns rows and columns.
+    return sitk.DICOMOrient(image, "LPS")
 
 
 def _air_is_bright(voxels: np.ndarray) -> bool:

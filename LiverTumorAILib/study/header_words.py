@@ -48,32 +48,32 @@ _WORDS: tuple[tuple[Phase, float, str], ...] = (
     (
         Phase.ARTERIAL,
         _SURE,
-        r"(late|early|spat|fruh|tardiv\w*|precoc\w*|tardi[ao]|laat|vroeg|pozn\w*|wczesn\w*|поздн\w*|ранн\w*|晚|早)?"
-        r" ?(hepatic |hepat\w* )?(arter\w*|artr\b|tetnicz\w*|артериальн\w*|动脉|動脈|동맥)( (late|early|tardiv\w*"
-        r"|precoc\w*|tardi[ao]|tardio))?|后动脉|後動脈|(spat|fruh)arteriell\w*",
+        r"(late|early|spat|fruh|tardi[aofv]\w*|precoc\w*|laat|vroeg|pozn\w*|wczesn\w*|поздн\w*|ранн\w*|晚|早)?"
+        r" ?(hepatic |hepat\w* )?(arter\w*|artr\b|tetnicz\w*|артериальн\w*|动脉|動脈|동맥)( (late|early|tardi[aofv]\w*"
+        r"|precoc\w*))?|后动脉|後動脈|(spat|fruh)arteriell\w*",
     ),
     (
         Phase.PORTAL_VENOUS,
         _SURE,
-        r"porto? ?(veno\w*|venen\w*|veine\w*)?\b|porta[el]?\w*( (ven[aoeu]\w*|veine\w*))?|pfortader\w*|wrotn\w*"
+        r"porto? ?(veno\w*|venen\w*|veine\w*)?\b|porta(?!b)\w*( (ven[aoeu]\w*|veine\w*))?|pfortader\w*|wrotn\w*"
         r"|порто ?венозн\w*|портальн\w*|воротн\w*|门静脉|门脉|門靜脈|門脈|门 静脉|문맥",
     ),
     (
         Phase.NON_CONTRAST,
         _SURE,
         r"non ?contrast\w*|without (iv )?contrast|no contrast|un ?enhanced|non ?enhanced|pre ?contrast\w*"
-        r"|plain (ct|phase)|native?\b|nativo\b|nativ\w*|natywn\w*|ohne (km|kontrast\w*)"
-        r"|leeraufnahme|sans (iv|injection|contraste|pdc|ic)"
-        r"|avant injection|sin (contraste|civ|cte)|simple\b|senza (mdc|contrasto|mezzo)|basale?\b|diretta\b"
-        r"|sem contraste|pre contraste"
+        r"|plain (ct|phase)|\bnativ\w*|\bnatywn\w*|ohne (km|kontrast\w*)|leeraufnahme"
+        r"|sans (iv|injection|contraste|pdc|ic)"
+        r"|avant injection|sin (contraste|civ|cte)|\bsimple\b|senza (mdc|contrasto|mezzo)|\bbasale?\b|diretta\b"
+        r"|sem contraste"
         r"|zonder contrast|blanco\b|bez kontrastu|bez k\b|przed kontrastem|без контраст\w*|безконтраст\w*|нативн\w*"
         r"|бесконтраст\w*|до контраст\w*|平扫|平掃|単純|单纯|單純|非造影|造影前|增强前|비조영|조영 ?전|조영전",
     ),
     (
         Phase.DELAYED,
         _SURE,
-        r"delay\w*|equilibri\w*|gleichgewicht\w*|spat ?phase|spat\w*|tardi[aofv]\w*|retard\w*|ritardat\w*"
-        r"|equilibre|late (phase|venous)|vertraag\w*|laat\w*|late fase|evenwicht\w*|opozn\w*|pozn\w*|rownowag\w*"
+        r"delay\w*|equilibri\w*|gleichgewicht\w*|\bspat\w*|tardi[aofv]\w*|retard\w*|ritardat\w*"
+        r"|late (phase|venous)|vertraag\w*|\blaat\w*|\blate fase|evenwicht\w*|opozn\w*|pozn\w*|rownowag\w*"
         r"|отсрочен\w*|равновес\w*|поздн\w*|выделител\w*|延迟|延遲|延时|平衡|遅延|後期相|지연|평형|excretor\w*",
     ),
     (
@@ -91,7 +91,7 @@ _WORDS: tuple[tuple[Phase, float, str], ...] = (
     (Phase.DELAYED, _ABBREVIATION, r"\bdel\b|\bdly\b|\beq\b|\bequi\w*|d期|\bdp\b"),
     (Phase.NON_CONTRAST, _ABBREVIATION, r"\bnc\b|\bncct\b|\bnect\b|\bnat\b|\bwo\b(?! ?(and|&))"),
     # AP also stands for abdomen and pelvis.
-    (Phase.ARTERIAL, _VAGUE, r"\bap\b|\blap\b|\beap\b|\bart"),
+    (Phase.ARTERIAL, _VAGUE, r"\bap\b|\blap\b|\beap\b|\bart(?=\d)"),
 )
 _COMPILED = tuple((phase, weight, re.compile(_plain(pattern))) for phase, weight, pattern in _WORDS)
 _BOTH_WAYS = re.compile(

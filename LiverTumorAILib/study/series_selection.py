@@ -26,11 +26,16 @@ _PROJECTIONS = re.compile(r"\b(mip|minip|vrt|3d.?render|mpr.?(cor|sag))", re.IGN
 _LONGEST_T1_ECHO_MS = 15
 
 
+def is_scanner_image(header: Dataset) -> bool:
+    """Whether the file's class is a CT or MR image."""
+    return str(header.SOPClassUID) in _IMAGE_CLASSES
+
+
 def why_not_an_image(header: Dataset) -> str | None:
     """Why a DICOM file is no axial image of a patient, in the plural for the user; None if it may be one."""
     modality = str(header.get("Modality") or "")
     image_type = [str(part).upper() for part in np.atleast_1d(header.get("ImageType") or [])]
-    if str(header.SOPClassUID) not in _IMAGE_CLASSES or modality not in ("CT", "MR"):
+    if not is_scanner_image(header) or modality not in ("CT", "MR"):
         return f"files of another kind ({modality or 'unknown'})"
     if int(header.get("SamplesPerPixel") or 1) != 1:
         return "colour (RGB) images"

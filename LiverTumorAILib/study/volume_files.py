@@ -1,6 +1,8 @@
 """Volumes that are one file each: NIfTI, NRRD, MetaImage."""
 
+import gzip
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -116,16 +118,48 @@ def _read_header(path: Path) -> sitk.ImageFileReader:
 
 
 def _read_images(path: Path, header: sitk.ImageFileReader) -> list[sitk.Image]:
+    # ITK fills what a short NIfTI file lacks with zeros and says nothing.
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        _check_complete_nifti(path, header)
     try:
         image = sitk.ReadImage(str(path), sitk.sitkFloat32)
     except RuntimeError as error:
-        raise LiverTumorAIError(
-            "The file is truncated or damaged", path.name, "Export or copy the volume again"
-        ) from error
+        raise _truncated(path) from error
     if image.GetDimension() > 4:
         raise LiverTumorAIError("The image has more than four dimensions", path.name, "Give one volume a file")
     times = [image[..., index] for index in range(image.GetSize()[3])] if image.GetDimension() == 4 else [image]
     return [sitk.DICOMOrient(time, "LPS") for time in times]
+
+
+def _check_complete_nifti(path: Path, header: sitk.ImageFileReader) -> None:
+    expected = int(np.prod(header.GetSize())) * sitk.Image([1, 1], header.GetPixelID()).GetSizeOfPixelComponent()
+    try:
+        complete = path.stat().st_size >= expected
+        if path.name.lower().endswith(".gz"):
+            complete = _length_at_end(path) - expected in range(1 << 20) or _unpacked_length(path) >= expected
+    except (OSError, EOFError, zlib.error) as error:
+        raise _truncated(path) from error
+    if not complete:
+        raise _truncated(path)
+
+
+def _length_at_end(path: Path) -> int:
+    """Unpacked length modulo 2**32, from the last four bytes of a gzip file with one member (RFC 1952)."""
+    with path.open("rb") as stream:
+        stream.seek(-4, 2)
+        return int.from_bytes(stream.read(4), "little")
+
+
+def _unpacked_length(path: Path) -> int:
+    length = 0
+    with gzip.open(path) as stream:
+        while block := stream.read(1 << 22):
+            length += len(block)
+    return length
+
+
+def _truncated(path: Path) -> LiverTumorAIError:
+    return LiverTumorAIError("The file is truncated or damaged", path.name, "Export or copy the volume again")
 
 
 def _is_label_map(path: Path, header: sitk.ImageFileReader, image: sitk.Image) -> bool:
