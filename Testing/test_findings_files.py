@@ -121,9 +121,9 @@ def test_a_folder_with_something_in_it_is_left_alone(findings, tmp_path):
 
 
 def test_a_full_disk_leaves_nothing(findings, tmp_path):
-    import resource
     import signal
 
+    resource = pytest.importorskip("resource", reason="file size limits are a matter of POSIX")
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))

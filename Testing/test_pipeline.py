@@ -22,9 +22,9 @@ ENHANCEMENT = {Phase.ARTERIAL: (70, 140), Phase.PORTAL_VENOUS: (CLASS_HU["liver"
 
 def write_study(folder, shift_mm=0.0):
     """Two phases with anatomy to register by; the arterial one displaced towards the head."""
-    like = sitk.Image(130, 90, 56, sitk.sitkFloat32)
-    like.SetSpacing((2.0, 2.0, 3.0))
-    like.SetOrigin((-129.0, -89.0, -82.5))
+    like = sitk.Image(86, 60, 56, sitk.sitkFloat32)
+    like.SetSpacing((3.0, 3.0, 3.0))
+    like.SetOrigin((-127.5, -88.5, -82.5))
     folder.mkdir()
     for phase, (liver, lesion) in ENHANCEMENT.items():
         up = np.array([0, 0, shift_mm if phase is Phase.ARTERIAL else 0])
@@ -44,7 +44,7 @@ def write_study(folder, shift_mm=0.0):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    return write_network(tmp_path_factory.mktemp("models"))
+    return write_network(tmp_path_factory.mktemp("models"), spacing_mm=(3.0, 3.0, 3.0))
 
 
 @pytest.fixture(scope="module")
