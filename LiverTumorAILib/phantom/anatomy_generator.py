@@ -25,7 +25,7 @@ from LiverTumorAILib.phantom.organs import (
     paint_spleen,
 )
 from LiverTumorAILib.phantom.skeleton import paint_ribs, paint_spine
-from LiverTumorAILib.phantom.space import Canvas, Frame, Space
+from LiverTumorAILib.phantom.space import Canvas, Frame, Space, fork
 from LiverTumorAILib.phantom.vessels import (
     Landmarks,
     paint_great_vessels,
@@ -49,12 +49,12 @@ def default_grid(spacing_mm: float | tuple[float, float, float], rng: np.random.
     Returns
     -------
     Grid
-        210-240 mm tall, 250-290 mm deep and 350-410 mm wide.
+        225-250 mm tall, 250-290 mm deep and 350-410 mm wide.
 
     """
     spacing = (spacing_mm,) * 3 if np.isscalar(spacing_mm) else tuple(spacing_mm)
     wide = rng.uniform(350, 410)
-    field = (rng.uniform(210, 240), 0.71 * wide, wide)
+    field = (rng.uniform(225, 250), 0.71 * wide, wide)
     shape = tuple(int(np.ceil(mm / step)) for mm, step in zip(field, spacing, strict=True))
     return Grid(shape, tuple(float(s) for s in spacing))
 
@@ -118,23 +118,23 @@ def build_anatomy(
     Anatomy
 
     """
-    space = Space(grid, frame, rng)
+    space = Space(grid, frame, fork(rng))
     _, ny, nx = grid.shape
     room = (nx * grid.spacing_mm[2] / 2 / frame.scale[0], ny * grid.spacing_mm[1] / 2 / frame.scale[1])
     habitus = given.habitus if given else Habitus.drawn(rng, room)
-    trunk = Trunk(habitus, rng)
+    trunk = Trunk(habitus, fork(rng))
     if given:
         given.fit_trunk(trunk, space)
     canvas = Canvas(space)
-    fields = paint_trunk(canvas, trunk, rng)
+    fields = paint_trunk(canvas, trunk, fork(rng))
     present = given.present if given else set()
     if Tissue.BONES not in present:
-        paint_spine(canvas, rng, given.spine_bow(space) if given else None)
-        paint_ribs(canvas, trunk, fields, rng)
+        paint_spine(canvas, fork(rng), given.spine_bow(space) if given else None)
+        paint_ribs(canvas, trunk, fields, fork(rng))
     if given:
-        given.paint(canvas, rng)
+        given.paint(canvas, fork(rng))
         given.lower_right_lung(canvas, fields)
-    marks = Landmarks(rng)
+    marks = Landmarks(fork(rng))
     if given:
         given.fit_landmarks(marks, space)
     description = {
@@ -142,17 +142,19 @@ def build_anatomy(
         "scale_x": frame.scale[0], "scale_y": frame.scale[1], "scale_z": frame.scale[2],
         "rotation_deg": frame.rotation_deg,
     }  # fmt: skip
-    paint_great_vessels(canvas, marks, rng, frozenset(present))
+    paint_great_vessels(canvas, marks, fork(rng), frozenset(present))
     paint_crura(canvas)
     if Tissue.PORTAL_SPLENIC_VEIN not in present:
         paint_portal_trunk(canvas, marks)
-    description |= _paint_upper_organs(canvas, trunk, fields, marks, cirrhosis, present, rng)
+    description |= _paint_upper_organs(
+        canvas, trunk, fields, marks=marks, cirrhosis=cirrhosis, present=present, rng=rng
+    )
     _paint_bowel(canvas, habitus, present, rng)
     description["ascites"] = 0.0
     if cirrhosis > 0.35 and rng.random() < 0.5:
         description["ascites"] = float(cirrhosis * rng.uniform(0.2, 1))
-        paint_ascites(canvas, fields, description["ascites"], rng)
-    paint_mesentery(canvas, marks, rng)
+        paint_ascites(canvas, fields, description["ascites"], fork(rng))
+    paint_mesentery(canvas, marks, fork(rng))
     return Anatomy(canvas.labels, grid, cirrhosis, description)
 
 
@@ -160,6 +162,7 @@ def _paint_upper_organs(
     canvas: Canvas,
     trunk: Trunk,
     fields: TrunkFields,
+    *,
     marks: Landmarks,
     cirrhosis: float,
     present: set[Tissue],
@@ -170,39 +173,39 @@ def _paint_upper_organs(
     keep_away = np.zeros(canvas.labels.shape, bool)
     for side, kidney in ((-1, Tissue.RIGHT_KIDNEY), (1, Tissue.LEFT_KIDNEY)):
         if kidney not in present:
-            box, distance = paint_kidney(canvas, side, rng)
+            box, distance = paint_kidney(canvas, side, fork(rng))
             keep_away[box] |= distance < 2 + 5 * visceral
     if Tissue.ADRENALS not in present:
-        paint_adrenals(canvas, rng)
+        paint_adrenals(canvas, fork(rng))
     if Tissue.OESOPHAGUS not in present:
         paint_oesophagus(canvas)
     drawn = {"gallbladder": float(Tissue.GALLBLADDER in present)}
     if Tissue.LIVER not in present:
         traits = LiverTraits.drawn(rng, cirrhosis)
         shape = LiverShape(traits, trunk)
-        gallbladder = paint_gallbladder(canvas, shape.drop_mm, rng)
+        gallbladder = paint_gallbladder(canvas, shape.drop_mm, fork(rng))
         if gallbladder is not None:
             keep_away[gallbladder[0]] |= gallbladder[1] < 0
-        paint_liver(canvas, shape, fields, keep_away, rng)
+        paint_liver(canvas, shape, fields, keep_away, fork(rng))
         drawn |= {
             "gallbladder": float(gallbladder is not None), "riedel_mm": traits.riedel_mm, "caudate": traits.caudate,
         }  # fmt: skip
-    paint_liver_vessels(canvas, marks, rng)
+    paint_liver_vessels(canvas, marks, fork(rng))
     keep_largest(canvas, Tissue.LIVER, IN_LIVER)
     if Tissue.SPLEEN not in present:
         drawn["spleen_size"] = float(np.clip(rng.normal(1, 0.1) + cirrhosis * rng.uniform(0.1, 0.5), 0.75, 1.6))
-        paint_spleen(canvas, fields, drawn["spleen_size"], marks, rng)
+        paint_spleen(canvas, fields, drawn["spleen_size"], marks, fork(rng))
     if Tissue.PANCREAS not in present:
-        paint_pancreas(canvas, marks, visceral, rng)
+        paint_pancreas(canvas, marks, visceral, fork(rng))
     return drawn
 
 
 def _paint_bowel(canvas: Canvas, habitus: Habitus, present: set[Tissue], rng: np.random.Generator) -> None:
     if Tissue.STOMACH not in present:
-        paint_stomach(canvas, habitus.front_mm, rng)
+        paint_stomach(canvas, habitus.front_mm, fork(rng))
     if Tissue.DUODENUM not in present:
-        paint_duodenum(canvas, rng)
+        paint_duodenum(canvas, fork(rng))
     if Tissue.COLON not in present:
-        paint_colon(canvas, habitus.front_mm, habitus.half_width_mm, rng)
+        paint_colon(canvas, habitus.front_mm, habitus.half_width_mm, fork(rng))
     if Tissue.SMALL_BOWEL not in present:
-        paint_small_bowel(canvas, habitus.front_mm, rng)
+        paint_small_bowel(canvas, habitus.front_mm, fork(rng))

@@ -93,7 +93,7 @@ class Trunk:
         self.dome_power = rng.uniform(4.2, 6.5)
 
     def radius(
-        self, x: np.ndarray, y: np.ndarray, z: np.ndarray, wide: float = 0, front: float = 0, back: float = 0
+        self, x: np.ndarray, y: np.ndarray, z: np.ndarray, *, wide: float = 0, front: float = 0, back: float = 0
     ) -> np.ndarray:
         """Position between the middle (0) and the inner wall (1) of the cavity, enlarged by some mm."""
         h = self.habitus
@@ -142,7 +142,7 @@ def paint_trunk(canvas: Canvas, trunk: Trunk, rng: np.random.Generator) -> Trunk
     wall = trunk.distance(radius, x, y)
     shell = habitus.WALL_MM
     side, front, back = habitus.fat_side_mm, habitus.fat_front_mm, habitus.fat_back_mm
-    outline = trunk.radius(x, y, z, shell + side, shell + front - 4, shell + back - 1)
+    outline = trunk.radius(x, y, z, wide=shell + side, front=shell + front - 4, back=shell + back - 1)
     surface = trunk.distance(outline, x, y)
     # Fat is thinner over the back's muscles, which bulge on both sides of the furrow over the spine.
     cover = 4 + 0.75 * back
@@ -150,7 +150,7 @@ def paint_trunk(canvas: Canvas, trunk: Trunk, rng: np.random.Generator) -> Trunk
     surface = smooth_min(surface, np.where(y > 60, bulge, np.float32(50)), radius=20.0)
     surface += 6 * np.exp(-((x / 15) ** 2)) * (y > 40)
     canvas.paint(everything, surface < 0, Tissue.SKIN, ())
-    canvas.paint(everything, surface < -2.0, Tissue.FAT, ())
+    canvas.paint(everything, surface < -max(2.0, space.voxel_mm), Tissue.FAT, ())
     _paint_muscles(canvas, trunk, wall, surface)
     drop = z - trunk.diaphragm(radius, x, y)
     _paint_chest(canvas, trunk, wall, drop, rng)

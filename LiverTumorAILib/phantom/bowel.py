@@ -4,7 +4,7 @@ import numpy as np
 
 from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.phantom.organs import tube
-from LiverTumorAILib.phantom.space import Canvas
+from LiverTumorAILib.phantom.space import Canvas, moved
 from LiverTumorAILib.phantom.tubes import smooth_curve
 from LiverTumorAILib.phantom.vessels import Landmarks, paint_curve
 
@@ -14,7 +14,8 @@ def _fill(
     box: tuple,
     distance: np.ndarray,
     wall: Tissue,
-    content: Tissue,
+    *,
+    content: Tissue = Tissue.BOWEL_CONTENT,
     thickness: float,
     gas_below_y: float,
 ) -> None:
@@ -39,14 +40,16 @@ def paint_stomach(canvas: Canvas, front_mm: float, rng: np.random.Generator) -> 
     low = -112 + rng.normal(0, 10)
     course = np.array([
         (64, 24, -36, 30), (66, 8, -46, 38), (64, -12, -66, 34), (58, -34 - 0.5 * shift, -88, 29),
-        (36, -48 - 0.7 * shift, low + 2, 22), (8, -52 - 0.7 * shift, low, 18), (-16, -44 - 0.5 * shift, low + 2, 13), (-30, -36 - 0.3 * shift, -108, 8),
+        (36, -48 - 0.7 * shift, low + 2, 22), (8, -52 - 0.7 * shift, low, 18),
+        (-16, -44 - 0.5 * shift, low + 2, 13), (-30, -36 - 0.3 * shift, -108, 8),
     ], float)  # fmt: skip
     course[:, :3] += rng.normal(0, 4, (len(course), 3))
     course[:, 3] = 7 + (course[:, 3] - 7) * full
     box, distance = tube(canvas, course)
     distance = distance + 0.9 * canvas.space.noise(rng, box, 9.0)
     level = rng.uniform(-60, -5) - 0.5 * shift
-    _fill(canvas, box, distance, Tissue.STOMACH, Tissue.STOMACH_CONTENT, rng.uniform(2.5, 4.5), level)
+    wall = rng.uniform(2.5, 4.5)
+    _fill(canvas, box, distance, Tissue.STOMACH, content=Tissue.STOMACH_CONTENT, thickness=wall, gas_below_y=level)
 
 
 def paint_duodenum(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -59,7 +62,7 @@ def paint_duodenum(canvas: Canvas, rng: np.random.Generator) -> None:
     course[:, :3] += rng.normal(0, 2, (len(course), 3))
     box, distance = tube(canvas, course)
     distance = distance + 0.6 * canvas.space.noise(rng, box, 7.0)
-    _fill(canvas, box, distance, Tissue.DUODENUM, Tissue.BOWEL_CONTENT, 2.5, rng.uniform(-60, -20))
+    _fill(canvas, box, distance, Tissue.DUODENUM, thickness=2.5, gas_below_y=rng.uniform(-60, -20))
 
 
 def paint_colon(canvas: Canvas, front_mm: float, width_mm: float, rng: np.random.Generator) -> None:
@@ -68,7 +71,8 @@ def paint_colon(canvas: Canvas, front_mm: float, width_mm: float, rng: np.random
     sag = rng.uniform(0, 50)
     course = np.array([
         (-wide + 4, 24, -300, 24), (-wide + 6, 22, -220, 22), (-wide + 10, 12, -176, 22), (-80, -18, -160, 20),
-        (-55, -front + 4, -168, 18), (-10, -front, -172 - sag, 17), (40, -front, -150 - 0.7 * sag, 17), (76, -front + 26, -118, 17),
+        (-55, -front + 4, -168, 18), (-10, -front, -172 - sag, 17), (40, -front, -150 - 0.7 * sag, 17),
+        (76, -front + 26, -118, 17),
         (wide - 14, 4, -100, 17), (wide - 8, 30, -118, 15), (wide - 8, 36, -160, 13), (wide - 10, 34, -300, 12),
     ], float)  # fmt: skip
     course[:, :3] += rng.normal(0, 5, (len(course), 3))
@@ -81,7 +85,7 @@ def paint_colon(canvas: Canvas, front_mm: float, width_mm: float, rng: np.random
     )
     distance = distance + 0.6 * canvas.space.noise(rng, box, 8.0)
     level = -front + rng.uniform(-12, 22)
-    _fill(canvas, box, distance, Tissue.COLON, Tissue.BOWEL_CONTENT, rng.uniform(1.5, 2.5), level)
+    _fill(canvas, box, distance, Tissue.COLON, thickness=rng.uniform(1.5, 2.5), gas_below_y=level)
 
 
 def paint_small_bowel(canvas: Canvas, front_mm: float, rng: np.random.Generator) -> None:
@@ -102,7 +106,7 @@ def paint_small_bowel(canvas: Canvas, front_mm: float, rng: np.random.Generator)
         box, distance = tube(canvas, points, 3.0)
         distance = distance + 0.7 * canvas.space.noise(rng, box, 7.0)
         gas = rng.uniform(-30, 40) - front if rng.random() < 0.3 else -999
-        _fill(canvas, box, distance, Tissue.SMALL_BOWEL, Tissue.BOWEL_CONTENT, 2.2, gas)
+        _fill(canvas, box, distance, Tissue.SMALL_BOWEL, thickness=2.2, gas_below_y=gas)
 
 
 def _random_walks(cells: np.ndarray, reach_mm: float, rng: np.random.Generator) -> list[list[int]]:
@@ -126,7 +130,7 @@ def _random_walks(cells: np.ndarray, reach_mm: float, rng: np.random.Generator) 
 
 def paint_mesentery(canvas: Canvas, marks: Landmarks, rng: np.random.Generator) -> None:
     """Paint small vessels in the mesenteric and subphrenic fat."""
-    root = marks.confluence + (2, -12, -40)
+    root = moved(marks.confluence, 2, -12, -40)
     for _ in range(26):
         end = root + rng.normal(0, (45, 18, 45))
         middle = (root + end) / 2 + rng.normal(0, 8, 3)

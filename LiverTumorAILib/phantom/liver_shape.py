@@ -10,10 +10,12 @@ from LiverTumorAILib.phantom.space import Canvas, Coordinates, Profile, Space, e
 
 # Heights z of the lower edge in front and of the lower surface at the back, and the posterior limit y, by x in mm.
 FRONT_EDGE = (
-    (-140, -156), (-108, -158), (-84, -146), (-58, -120), (-32, -104), (-8, -96), (12, -88), (40, -68), (75, -36), (110, 20),
+    (-140, -156), (-108, -158), (-84, -146), (-58, -120), (-32, -104), (-8, -96),
+    (12, -88), (40, -68), (75, -36), (110, 20),
 )  # fmt: skip
 BACK_EDGE = (
-    (-140, -156), (-108, -154), (-84, -138), (-58, -108), (-38, -92), (-18, -84), (0, -72), (30, -48), (60, -22), (110, 40),
+    (-140, -156), (-108, -154), (-84, -138), (-58, -108), (-38, -92), (-18, -84),
+    (0, -72), (30, -48), (60, -22), (110, 40),
 )  # fmt: skip
 BACK_LIMIT = ((-140, 110), (-60, 88), (-46, 52), (-36, 24), (-22, 10), (0, -8), (20, -22), (50, -34), (110, -46))
 
@@ -131,7 +133,7 @@ class LiverShape:
         inferior = (edge - z) * self._edge.distance_factor(x)
         behind = (y - self._limit(x) - 0.22 * np.clip(z + 60, -30, 60)) * self._limit.distance_factor(x)
         inset = 1.5 + t.retraction_mm * np.clip((y + 40) / 60, 0, 1) * right
-        main = smooth_max(wall + inset, below + DIAPHRAGM_MM / 2 + 0.5, radius=4.0)
+        main = smooth_max(wall + inset, below + DIAPHRAGM_MM / 2, radius=2.5)
         main = smooth_max(main, inferior, behind, radius=14.0)
         c = t.caudate
         caudate = ellipsoid(xyz, (-14, 0, -60), (21 * c, 13 * c, 27 * c))
@@ -158,7 +160,7 @@ def paint_liver(
     xyz = space.coordinates(box)
     distance = shape.distance(xyz, fields.radius[box], fields.wall[box], fields.below_diaphragm[box])
     # Less on the smooth surfaces under diaphragm and wall than on the visceral one.
-    free = np.clip(-np.maximum(fields.wall[box], fields.below_diaphragm[box]) / 20, 0.25, 1)
+    free = np.clip(-np.maximum(fields.wall[box], fields.below_diaphragm[box]) / 20, 0.08, 1)
     distance += free * (0.8 * space.noise(rng, box, 14.0) + 2.3 * space.noise(rng, box, 32.0))
     if traits.nodules_mm:
         distance += traits.nodules_mm * space.noise(rng, box, 6.0)

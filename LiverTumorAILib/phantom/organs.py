@@ -4,7 +4,7 @@ import numpy as np
 
 from LiverTumorAILib.phantom.body import TrunkFields
 from LiverTumorAILib.phantom.labels import Tissue
-from LiverTumorAILib.phantom.space import Canvas, ellipsoid, smooth_max, smooth_min
+from LiverTumorAILib.phantom.space import Canvas, ellipsoid, moved, smooth_max, smooth_min
 from LiverTumorAILib.phantom.tubes import smooth_curve
 from LiverTumorAILib.phantom.vessels import Landmarks, paint_curve
 
@@ -35,7 +35,7 @@ def paint_kidney(canvas: Canvas, side: int, rng: np.random.Generator) -> tuple:
     """
     space = canvas.space
     centre = np.array([side * 60, 44, -146 if side < 0 else -138]) + rng.normal(0, (3, 3, 9))
-    box = space.box(centre - (55, 55, 80), centre + (55, 55, 80))
+    box = space.box(moved(centre, -55, -55, -80), moved(centre, 55, 55, 80))
     x, y, z = space.coordinates(box)
     size = rng.uniform(0.95, 1.18)
     yaw, lean = np.deg2rad(rng.uniform(25, 50), dtype=np.float32), rng.uniform(0.12, 0.25)
@@ -52,7 +52,8 @@ def paint_kidney(canvas: Canvas, side: int, rng: np.random.Generator) -> tuple:
     free = (Tissue.FAT, Tissue.MUSCLE)
     canvas.paint(box, kidney < 0, Tissue.RIGHT_KIDNEY if side < 0 else Tissue.LEFT_KIDNEY, free)
     cortex = rng.uniform(5.5, 7.5)
-    columns = np.cos(np.arctan2(dz, u + 14 * size) * 7 + 2) + 0.7 * np.cos(v / 5 + 1) + 0.25 * space.noise(rng, box, 9.0)
+    columns = np.cos(np.arctan2(dz, u + 14 * size) * 7 + 2) + 0.7 * np.cos(v / 5 + 1)
+    columns += 0.25 * space.noise(rng, box, 9.0)
     medulla = (kidney < -2.0) & (outer < -cortex) & (columns < 0.5)
     own = (Tissue.RIGHT_KIDNEY, Tissue.LEFT_KIDNEY)
     canvas.paint(box, medulla, Tissue.RENAL_MEDULLA, own)
@@ -68,7 +69,7 @@ def paint_adrenals(canvas: Canvas, rng: np.random.Generator) -> None:
         apex = np.array([x, y, z]) + rng.normal(0, 2, 3)
         # Each limb is a sheet: parallel ridges, one under the other.
         for step in range(6):
-            ridge = apex + (side * 0.8 * step, 1.2 * step, -4 * step)
+            ridge = moved(apex, side * 0.8 * step, 1.2 * step, -4 * step)
             for away in ((0, -7, 1), (side * 9, 11, -4), (-side * 1, 13, -4)):
                 tip = ridge + np.asarray(away) * min(1.0, 0.5 + 0.15 * step)
                 paint_curve(canvas, [(*ridge, thick), (*tip, 0.8 * thick)], Tissue.ADRENALS)
@@ -77,7 +78,8 @@ def paint_adrenals(canvas: Canvas, rng: np.random.Generator) -> None:
 def paint_crura(canvas: Canvas) -> None:
     """Paint the crura of the diaphragm beside the aorta."""
     for offset in (-9, 20):
-        course = [(offset + 2, 12, -40, 4), (offset, 18, -80, 5.5), (offset * 0.9, 24, -120, 5), (offset * 0.8, 28, -165, 3)]
+        low = 0.8 * offset
+        course = [(offset + 2, 12, -40, 4), (offset, 18, -80, 5.5), (0.9 * offset, 24, -120, 5), (low, 28, -165, 3)]
         paint_curve(canvas, course, Tissue.MUSCLE, (Tissue.FAT,))
 
 
@@ -123,9 +125,13 @@ def paint_pancreas(canvas: Canvas, marks: Landmarks, visceral: float, rng: np.ra
     con = marks.confluence
     size = rng.uniform(0.95, 1.35)
     spine = [
-        (*(con + (-24, -2, -34)), 10 * size), (*(con + (-22, -8, -16)), 13 * size), (*(con + (-6, -13, -2)), 8.5 * size),
-        (*(con + (18, -15, 6)), 8.5 * size), (*(con + (44, -4, 12)), 9 * size), (*(marks.spleen_hilum + (-10, -14, 2)), 8 * size),
-    ]  # fmt: skip
+        (*moved(con, -24, -2, -34), 10 * size),
+        (*moved(con, -22, -8, -16), 13 * size),
+        (*moved(con, -6, -13, -2), 8.5 * size),
+        (*moved(con, 18, -15, 6), 8.5 * size),
+        (*moved(con, 44, -4, 12), 9 * size),
+        (*moved(marks.spleen_hilum, -10, -14, 2), 8 * size),
+    ]
     box, distance = tube(canvas, spine, 6.0)
     distance = distance + (0.5 + 1.0 * visceral) * canvas.space.noise(rng, box, 5.5)
     canvas.paint(box, distance < 0, Tissue.PANCREAS)

@@ -75,7 +75,8 @@ def _organs(image: sitk.Image, name: str) -> tuple[np.ndarray, np.ndarray]:
     image = sitk.DICOMOrient(image, "LPS")
     values = sitk.GetArrayFromImage(image)
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255 or np.any(values != np.round(values)):
-        raise LiverTumorAIError("This is no organ label map: its values are not whole numbers from 0 to 255", name, ADVICE)
+        what = "This is no organ label map: its values are not whole numbers from 0 to 255"
+        raise LiverTumorAIError(what, name, ADVICE)
     labels = values.astype(np.uint8)
     largest = int(labels.max())
     if largest > max(Tissue):
@@ -120,10 +121,7 @@ def _fit(marks: _Extent, rng: np.random.Generator, grid: Grid) -> tuple[np.ndarr
     low, high = marks.bounds(Tissue.LIVER)
     kidneys = [marks.centre(t) for t in (Tissue.RIGHT_KIDNEY, Tissue.LEFT_KIDNEY) if marks.has(t)]
     aorta = marks.centre(Tissue.AORTA, high[0] - 110, high[0] - 40)
-    if len(kidneys) == 2:
-        midline = (kidneys[0][2] + kidneys[1][2]) / 2
-    else:
-        midline = low[2] + 128
+    midline = (kidneys[0][2] + kidneys[1][2]) / 2 if len(kidneys) == 2 else low[2] + 128
     if aorta is not None:
         midline = 0.6 * (aorta[2] - 7) + 0.4 * midline
     kidney_y = np.mean([k[1] for k in kidneys]) if kidneys else low[1] + 122

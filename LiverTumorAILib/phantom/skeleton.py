@@ -18,7 +18,9 @@ def _paint_bone(canvas: Canvas, box: tuple, distance: np.ndarray, over: tuple = 
     canvas.paint(box, distance < -cortex, Tissue.MARROW, (Tissue.BONES,))
 
 
-def paint_spine(canvas: Canvas, rng: np.random.Generator, bow: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+def paint_spine(
+    canvas: Canvas, rng: np.random.Generator, bow: Callable[[np.ndarray], np.ndarray] | None = None
+) -> None:
     """Paint vertebrae with discs, arches, processes and the canal; `bow` tells the shift along y (mm) at height z."""
     space = canvas.space
     box = space.box((-60, 15, -400), (60, 115, 300))

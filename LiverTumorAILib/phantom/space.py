@@ -37,6 +37,11 @@ def _expand(knots: np.ndarray, step: float, count: int) -> np.ndarray:
     return result
 
 
+def fork(rng: np.random.Generator) -> np.random.Generator:
+    """A generator of its own for one organ, so that what it draws does not shift what others draw."""
+    return np.random.default_rng(int(rng.integers(2**63)))
+
+
 def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], scale_mm: float
 ) -> np.ndarray:
@@ -57,7 +62,7 @@ def smooth_noise(
 
     """
     steps = [mm / scale_mm for mm in spacing_mm]
-    knots = tuple(int((count - 1) * step) + 4 for count, step in zip(shape, steps, strict=True))
+    knots = tuple(int(np.ceil(count * step - 1e-9)) + 3 for count, step in zip(shape, steps, strict=True))
     field = rng.standard_normal(knots, dtype=np.float32) * np.float32(3.0)
     for axis in (2, 1, 0):
         # The axis to expand comes first; the largest one, z, is expanded last, where that costs nothing.
@@ -92,6 +97,11 @@ def ellipsoid(xyz: Coordinates, centre: Iterable[float], radii: Iterable[float])
         steep = steep + square
     unit = np.sqrt(unit)
     return unit * (unit - 1) / np.sqrt(np.maximum(steep, np.float32(1e-8)))
+
+
+def moved(point: np.ndarray, x: float, y: float, z: float) -> np.ndarray:
+    """A point shifted by some mm."""
+    return np.add(point, (x, y, z))
 
 
 class Profile:
@@ -240,8 +250,7 @@ class Space:
             The box and the distance in it, float32, negative inside.
 
         """
-        starts, ends = np.asarray(starts, np.float32), np.asarray(ends, np.float32)
-        radii = np.asarray(radii, np.float32)
+        starts, ends, radii = np.asarray(starts), np.asarray(ends), np.asarray(radii)
         reach = radii.max(1, keepdims=True) + margin_mm
         bounds = self._bounds(np.minimum(starts, ends) - reach, np.maximum(starts, ends) + reach)
         box = tuple(slice(int(bounds[:, a, 0].min()), int(bounds[:, a, 1].max())) for a in range(3))
@@ -249,7 +258,8 @@ class Space:
         x, y, z = self.coordinates(box)
         distance = np.full(x.shape, margin_mm, np.float32)
         if distance.size:
-            distance_to_segments(x, y, z, starts, ends, radii, bounds - offset[None, :, None], distance)
+            segments = np.concatenate([starts, ends, radii], 1).astype(np.float32)
+            distance_to_segments((x, y, z), segments, bounds - offset[None, :, None], distance)
         return box, distance
 
 

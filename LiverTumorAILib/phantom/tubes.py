@@ -6,12 +6,8 @@ import numpy as np
 
 @numba.njit(cache=True)
 def distance_to_segments(
-    x: np.ndarray,
-    y: np.ndarray,
-    z: np.ndarray,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    radii: np.ndarray,
+    coordinates: tuple[np.ndarray, np.ndarray, np.ndarray],
+    segments: np.ndarray,
     bounds: np.ndarray,
     distance: np.ndarray,
 ) -> None:
@@ -19,24 +15,23 @@ def distance_to_segments(
 
     Parameters
     ----------
-    x, y, z: numpy.ndarray
-        float32, coordinates in mm of the voxels.
-    starts, ends: numpy.ndarray
-        float32 (n, 3) as (x, y, z), mm.
-    radii: numpy.ndarray
-        float32 (n, 2), mm.
+    coordinates: tuple of three numpy.ndarray
+        float32, (x, y, z) in mm of the voxels.
+    segments: numpy.ndarray
+        float32 (n, 8): start (x, y, z), end (x, y, z), radius at start and end, mm.
     bounds: numpy.ndarray
-        int64 (n, 3, 2): voxels, axes as those of x, that a segment can reach.
+        int64 (n, 3, 2): voxels, axes as those of the coordinates, that a segment can reach.
     distance: numpy.ndarray
-        float32, as x; changed in place.
+        float32, as the coordinates; changed in place.
 
     """
-    for s in range(starts.shape[0]):
-        ax, ay, az = starts[s, 0], starts[s, 1], starts[s, 2]
-        dx, dy, dz = ends[s, 0] - ax, ends[s, 1] - ay, ends[s, 2] - az
+    x, y, z = coordinates
+    for s in range(segments.shape[0]):
+        ax, ay, az = segments[s, 0], segments[s, 1], segments[s, 2]
+        dx, dy, dz = segments[s, 3] - ax, segments[s, 4] - ay, segments[s, 5] - az
         length2 = max(dx * dx + dy * dy + dz * dz, np.float32(1e-6))
-        r0 = radii[s, 0]
-        growth = radii[s, 1] - r0
+        r0 = segments[s, 6]
+        growth = segments[s, 7] - r0
         for i in range(bounds[s, 0, 0], bounds[s, 0, 1]):
             for j in range(bounds[s, 1, 0], bounds[s, 1, 1]):
                 for k in range(bounds[s, 2, 0], bounds[s, 2, 1]):

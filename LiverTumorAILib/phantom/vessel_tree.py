@@ -56,6 +56,7 @@ def grow(
     tree: VesselTree,
     targets: np.ndarray,
     rng: np.random.Generator,
+    *,
     obstacles: np.ndarray | None = None,
     clearance_mm: float = 4.0,
     step_mm: float = 6.0,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from LiverTumorAILib.phantom.labels import Tissue
-from LiverTumorAILib.phantom.space import Canvas
+from LiverTumorAILib.phantom.space import Canvas, moved
 from LiverTumorAILib.phantom.tubes import smooth_curve
 from LiverTumorAILib.phantom.vessel_tree import VesselTree, grow, spread_points
 
@@ -31,7 +31,7 @@ class Landmarks:
         self.confluence = near(-6, -4, -104)
         self.bifurcation = near(-42, -16, -76)
         self.celiac = near(6, 4, -88)
-        self.mesenteric = self.celiac + (0, 1, -13)
+        self.mesenteric = moved(self.celiac, 0, 1, -13)
         self.hepatic_confluence = near(-24, 6, -24, 2)
         self.spleen_hilum = near(82, 28, -76, 4)
         self.aorta_radius = rng.uniform(8.5, 12.5)
@@ -68,30 +68,30 @@ def paint_great_vessels(
         over = (*OUTSIDE_LIVER, Tissue.LUNGS, Tissue.LIVER, Tissue.HEART)
         paint_curve(canvas, cava, Tissue.INFERIOR_VENA_CAVA, over)
     celiac = marks.celiac
-    hepatic_turn = celiac + (-20, -16, -4)
+    hepatic_turn = moved(celiac, -20, -16, -4)
     artery = [
-        (*(celiac + (0, 8, 0)), 4),
-        (*(celiac + (-1, -8, -2)), 3.5),
+        (*moved(celiac, 0, 8, 0), 4),
+        (*moved(celiac, -1, -8, -2), 3.5),
         (*hepatic_turn, 2.8),
-        (*(marks.bifurcation + (8, -6, -12)), 2.4),
-        (*(marks.bifurcation + (2, -7, -1)), 2.0),
+        (*moved(marks.bifurcation, 8, -6, -12), 2.4),
+        (*moved(marks.bifurcation, 2, -7, -1), 2.0),
     ]
     paint_curve(canvas, artery, Tissue.HEPATIC_ARTERY)
     splenic = [
-        (*(celiac + (-1, -8, -2)), 3),
-        (*(celiac + (25, -6, 4)), 2.6),
-        (*(celiac + (48, 8, -2)), 2.5),
+        (*moved(celiac, -1, -8, -2), 3),
+        (*moved(celiac, 25, -6, 4), 2.6),
+        (*moved(celiac, 48, 8, -2), 2.5),
         (*marks.spleen_hilum, 2.2),
     ]
     paint_curve(canvas, splenic, Tissue.AORTA)
     sma = marks.mesenteric
     paint_curve(
         canvas,
-        [(*(sma + (0, 8, 0)), 4), (*(sma + (0, -10, -8)), 3.6), (4, -16, -150, 3.2), (0, -20, -230, 2.6)],
+        [(*moved(sma, 0, 8, 0), 4), (*moved(sma, 0, -10, -8), 3.6), (4, -16, -150, 3.2), (0, -20, -230, 2.6)],
         Tissue.AORTA,
     )
-    for side, level in ((-1, -122), (1, -112)):
-        level += rng.normal(0, 3)
+    for side, usual in ((-1, -122), (1, -112)):
+        level = usual + rng.normal(0, 3)
         paint_curve(
             canvas, [(5, 14, level, 3), (side * 25, 24, level - 3, 2.6), (side * 52, 32, level - 14, 2.2)], Tissue.AORTA
         )
@@ -104,7 +104,7 @@ def paint_portal_trunk(canvas: Canvas, marks: Landmarks) -> None:
     """Paint portal vein, splenic vein and superior mesenteric vein outside the liver."""
     p = marks.portal_radius
     con, bif, spleen = marks.confluence, marks.bifurcation, marks.spleen_hilum
-    middle = (con + bif) / 2 + (-2, -3, 0)
+    middle = moved((con + bif) / 2, -2, -3, 0)
     tissue = Tissue.PORTAL_SPLENIC_VEIN
     paint_curve(canvas, [(*con, p), (*middle, p), (*bif, p)], tissue, INSIDE_LIVER)
     paint_curve(canvas, [(*con, p - 0.5), (18, -4, -96, p - 1.8), (45, 6, -90, p - 2), (*spleen, p - 2.6)], tissue)
@@ -126,10 +126,10 @@ def _inside_points(canvas: Canvas) -> np.ndarray:
 
 
 def _paint_tree(
-    canvas: Canvas, tree: VesselTree, root_mm: float, tip_mm: float, tissue: Tissue, over: tuple, finest: float = 0.0
+    canvas: Canvas, tree: VesselTree, tissue: Tissue, over: tuple, *, root_mm: float, tip_mm: float, finest_mm: float
 ) -> None:
     starts, ends, radii = tree.segments(tree.radii(root_mm, tip_mm))
-    visible = radii[:, 1] >= finest
+    visible = radii[:, 1] >= finest_mm
     if not visible.any():
         return
     radii = np.maximum(radii, 0.5 * canvas.space.voxel_mm)
@@ -146,14 +146,16 @@ def paint_liver_vessels(canvas: Canvas, marks: Landmarks, rng: np.random.Generat
     starts = [np.asarray(tree.points) for tree, _ in veins]
     portal = _portal_branches(inside, marks, np.concatenate(starts), rng)
     wall = (Tissue.LIVER, Tissue.FISSURE)
-    artery = VesselTree([p + (1.5, -4.5, 1.5) for p in portal.points], portal.parents)
-    _paint_tree(canvas, artery, 2.2, 0.5, Tissue.HEPATIC_ARTERY, wall, finest=0.9)
-    ducts = VesselTree([p + (-1.5, -5.0, -1.5) for p in portal.points], portal.parents)
-    _paint_tree(canvas, ducts, 2.0, 0.3, Tissue.BILE_DUCTS, wall, finest=1.0)
+    artery = VesselTree([moved(p, 1.5, -4.5, 1.5) for p in portal.points], portal.parents)
+    _paint_tree(canvas, artery, Tissue.HEPATIC_ARTERY, wall, root_mm=2.2, tip_mm=0.5, finest_mm=0.9)
+    ducts = VesselTree([moved(p, -1.5, -5.0, -1.5) for p in portal.points], portal.parents)
+    _paint_tree(canvas, ducts, Tissue.BILE_DUCTS, wall, root_mm=2.0, tip_mm=0.3, finest_mm=1.0)
     for tree, radius in veins:
-        _paint_tree(canvas, tree, radius, 0.6, Tissue.HEPATIC_VEINS, wall, finest=1.0)
+        _paint_tree(canvas, tree, Tissue.HEPATIC_VEINS, wall, root_mm=radius, tip_mm=0.6, finest_mm=1.0)
     small = (Tissue.LIVER, Tissue.FISSURE, Tissue.HEPATIC_ARTERY, Tissue.BILE_DUCTS)
-    _paint_tree(canvas, portal, marks.portal_radius, 0.6, Tissue.PORTAL_SPLENIC_VEIN, small, finest=1.0)
+    _paint_tree(
+        canvas, portal, Tissue.PORTAL_SPLENIC_VEIN, small, root_mm=marks.portal_radius, tip_mm=0.6, finest_mm=1.0
+    )
 
 
 def _hepatic_veins(inside: np.ndarray, marks: Landmarks, rng: np.random.Generator) -> list[tuple[VesselTree, float]]:
@@ -166,19 +168,11 @@ def _hepatic_veins(inside: np.ndarray, marks: Landmarks, rng: np.random.Generato
     bottom = max(low[2], -150)
     left = min(high[0], 60)
     courses = [
-        ([root + (-6, 2, 0), jitter((-62, 18, -45)), jitter((-92, 22, -80)), jitter((-100, 15, bottom + 35))], 5.5, 60),
-        (
-            [root + (-3, -6, 1), jitter((-40, -22, -38)), jitter((-52, -42, -70)), jitter((-58, -52, bottom + 52))],
-            5.0,
-            45,
-        ),
-        (
-            [root + (5, -7, 1), jitter((0, -28, -32)), jitter((0.5 * left, -46, -46)), jitter((0.8 * left, -54, -58))],
-            4.5,
-            30,
-        ),
+        ([moved(root, -6, 2, 0), (-62, 18, -45), (-92, 22, -80), (-100, 15, bottom + 35)], 5.5, 60),
+        ([moved(root, -3, -6, 1), (-40, -22, -38), (-52, -42, -70), (-58, -52, bottom + 52)], 5.0, 45),
+        ([moved(root, 5, -7, 1), (0, -28, -32), (0.5 * left, -46, -46), (0.8 * left, -54, -58)], 4.5, 30),
     ]
-    trunks = [smooth_curve(np.asarray(points), 6.0) for points, _, _ in courses]
+    trunks = [smooth_curve(np.array([start, *map(jitter, rest)]), 6.0) for (start, *rest), _, _ in courses]
     targets = spread_points(inside, sum(c for _, _, c in courses), rng)
     nearest = np.argmin([[np.linalg.norm(t - p, axis=1).min() for p in targets] for t in trunks], 0)
     trees = []
@@ -186,7 +180,7 @@ def _hepatic_veins(inside: np.ndarray, marks: Landmarks, rng: np.random.Generato
         tree = VesselTree()
         tree.add_path(trunk)
         others = np.concatenate([t[1:] for j, t in enumerate(trunks) if j != i])
-        grow(tree, targets[nearest == i], rng, others)
+        grow(tree, targets[nearest == i], rng, obstacles=others)
         trees.append((tree, radius * rng.uniform(0.85, 1.15)))
     return trees
 
@@ -198,25 +192,33 @@ def _portal_branches(inside: np.ndarray, marks: Landmarks, veins: np.ndarray, rn
         return np.asarray(point) + rng.normal(0, sd, 3)
 
     tree = VesselTree()
-    root = tree.add_path(smooth_curve(np.array([bif + (8, 2, -8), bif]), 5.0))
-    right = tree.add_path(smooth_curve(np.array([bif, bif + (-14, 2, 3), jitter(bif + (-26, 4, 4))]), 5.0)[1:], root)
+
+    def branch(parent: int, points: list[np.ndarray]) -> int:
+        return tree.add_path(smooth_curve(np.array(points), 5.0)[1:], parent)
+
+    root = tree.add_path(smooth_curve(np.array([moved(bif, 8, 2, -8), bif]), 5.0))
+    right = branch(root, [bif, moved(bif, -14, 2, 3), jitter(moved(bif, -26, 4, 4))])
     fork = tree.points[right]
-    for course in (
+    # Anterior and posterior sectors, each with a superior and an inferior branch.
+    sectors = (
         ((-15, -16, 8), (-26, -30, 22)),
         ((-14, -14, -14), (-22, -26, -38)),
         ((-18, 14, 12), (-36, 28, 30)),
         ((-18, 14, -12), (-36, 26, -36)),
-    ):
-        tree.add_path(smooth_curve(np.array([fork, *(jitter(fork + c) for c in course)]), 5.0)[1:], right)
+    )
+    for course in sectors:
+        branch(right, [fork, *(jitter(fork + c) for c in course)])
     turn = jitter((-2, -28, -62))
-    left = tree.add_path(smooth_curve(np.array([bif, bif + (14, -6, 6), jitter((-16, -20, -64)), turn]), 5.0)[1:], root)
-    umbilical = tree.add_path(smooth_curve(np.array([turn, turn + (2, -14, -4), turn + (0, -26, -12)]), 5.0)[1:], left)
-    for start, course in (
+    left = branch(root, [bif, moved(bif, 14, -6, 6), jitter((-16, -20, -64)), turn])
+    umbilical = branch(left, [turn, moved(turn, 2, -14, -4), moved(turn, 0, -26, -12)])
+    # Segments II, III and IV.
+    segments = (
         (left, ((18, -4, 12), (38, -10, 18))),
         (umbilical, ((18, -6, 2), (34, -8, -2))),
         (umbilical, ((-14, -6, 6), (-24, -8, 14))),
-    ):
+    )
+    for start, course in segments:
         at = tree.points[start]
-        tree.add_path(smooth_curve(np.array([at, *(jitter(at + c) for c in course)]), 5.0)[1:], start)
+        branch(start, [at, *(jitter(at + c) for c in course)])
     targets = spread_points(inside, 170, rng)
-    return grow(tree, targets, rng, veins, clearance_mm=4.5)
+    return grow(tree, targets, rng, obstacles=veins, clearance_mm=4.5)
