@@ -29,25 +29,27 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--size", type=_size, default=(1280, 800), metavar="WIDTHxHEIGHT")
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--module", type=Path, default=MODULE, help="scripted module to load")
+    parser.add_argument("--patience", type=float, default=600, help="seconds to wait for the module before a picture")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
     headless = options.headless or not has_display()
-    host = Host(options.size, options.dark, headless)
-    widget = host.load_module(options.module).widget
-    if options.study:
-        widget.openStudy(str(options.study))
-    if options.results:
-        widget.showResults(str(options.results))
-    if options.screenshot:
-        print(host.grab(options.screenshot / "window.png"))
-    elif headless:
-        print("There is no display; --screenshot DIR writes a picture of the window.", file=sys.stderr)
-    else:
-        host.app.exec()
-    return 1 if host.errors else 0
+    with Host(options.size, options.dark, headless) as host:
+        widget = host.load_module(options.module).widget
+        if options.study:
+            widget.openStudy(str(options.study))
+        if options.results:
+            widget.showResults(str(options.results))
+        if options.screenshot:
+            host.wait_until(lambda: not getattr(widget, "busy", False), options.patience)
+            print(host.grab(options.screenshot / "window.png"))
+        elif headless:
+            print("There is no display; --screenshot DIR writes a picture of the window.", file=sys.stderr)
+        else:
+            host.app.exec()
+        return 1 if host.errors else 0
 
 
 if __name__ == "__main__":

@@ -60,10 +60,9 @@ def _check_classes(root: ET.Element, path: Path, known: set[str]) -> None:
 
 
 def _take_connections(root: ET.Element) -> list[tuple[str, str, str, str]]:
-    links = []
+    tags = ("sender", "signal", "receiver", "slot")
+    links = [tuple(link.findtext(tag) for tag in tags) for link in root.findall("connections/connection")]
     for connections in root.findall("connections"):
-        for link in connections.findall("connection"):
-            links.append(tuple(link.findtext(tag) for tag in ("sender", "signal", "receiver", "slot")))
         root.remove(connections)
     return links
 

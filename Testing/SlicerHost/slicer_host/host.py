@@ -41,9 +41,10 @@ class Host:
         self.window = self._process["window"]
         self.errors: list[str] = self._process["errors"]
         self.messages = self._process["messages"]
+        self.vtk_errors: list[str] = self._process["vtk_errors"]
         self.errors.clear()
-        self.messages.shown.clear()
-        self.messages.answer, self.messages.headless = True, headless
+        self.vtk_errors.clear()
+        self.messages.reset(headless)
         self.module = None
         self.app._set_dark(dark)
         self.window.statusBar().clearMessage()
@@ -57,6 +58,7 @@ class Host:
             return
         environment.prepare(headless)
         import slicer
+        from PySide6.QtCore import qInstallMessageHandler
         from PySide6.QtWidgets import QApplication
 
         from . import namespace
@@ -70,6 +72,7 @@ class Host:
             raise RuntimeError("SlicerHost must make Qt's application itself; one is already there")
         errors: list[str] = []
         sys.excepthook = _recorder(errors, sys.excepthook)
+        qInstallMessageHandler(_show_qt_message)
         messages = Messages(headless)
         app = qSlicerApplication()
         namespace.install(app, messages)
@@ -82,7 +85,8 @@ class Host:
         app.setLayoutManager(qSlicerLayoutManager(app._core, window.viewport))
         app.layoutManager().resetThreeDViews()
         slicer.app = app
-        cls._process.update(errors=errors, messages=messages, window=window)
+        vtk_errors = _record_vtk_errors()
+        cls._process.update(errors=errors, vtk_errors=vtk_errors, messages=messages, window=window)
 
     def load_module(self, path: str | Path) -> LoadedModule:
         """Load a scripted module as Slicer does and show its panel."""
@@ -174,18 +178,34 @@ class LoadedModule:
         self.entry._representation = self.panel
         slicer.modules.__dict__[name + "Widget"] = self.widget
         self.widget.setup()
-        host.window.show_module(self.entry.title, self.entry.helpText, self.panel)
-        self.panel.enter()
+        host.window.show_module(self.entry)
 
     def unload(self) -> None:
-        self.panel.exit()
+        self._host.window.remove_module(self.entry)
         self._host.slicer.app.moduleManager()._remove(self.name)
         self.widget.cleanup()
-        self._host.window.remove_module(self.panel)
-        self.panel.hide()
         self.panel.deleteLater()
         self._host.slicer.modules.__dict__.pop(self.name + "Widget", None)
         sys.modules.pop(self.name, None)
+
+
+def _show_qt_message(_kind, _context, text: str) -> None:
+    if "propagateSizeHints" not in text:
+        print(text, file=sys.stderr)
+
+
+def _record_vtk_errors() -> list[str]:
+    """Errors that VTK and MRML report; they are printed as well."""
+    import vtk
+
+    errors: list[str] = []
+
+    @vtk.calldata_type(vtk.VTK_STRING)
+    def keep(_window, _event, text: str) -> None:
+        errors.append(text.strip())
+
+    vtk.vtkOutputWindow.GetInstance().AddObserver(vtk.vtkCommand.ErrorEvent, keep)
+    return errors
 
 
 def _recorder(errors: list[str], earlier):

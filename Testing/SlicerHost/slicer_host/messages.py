@@ -10,7 +10,7 @@ import slicer
 
 @dataclass(frozen=True)
 class Message:
-    """``kind`` is info, warning, error, confirm or status."""
+    """``kind`` is info, warning, error, confirm, status, file (a file dialog) or url (a page opened)."""
 
     kind: str
     text: str
@@ -18,22 +18,30 @@ class Message:
 
 @dataclass
 class Messages:
-    """Stands behind ``slicer.util.infoDisplay`` and its siblings."""
+    """Stands behind ``slicer.util.infoDisplay`` and its siblings, and behind Qt's file dialogs.
+
+    Without a person, questions get ``answer`` and file dialogs ``path`` (empty: the user cancels).
+    """
 
     headless: bool = True
     answer: bool = True
+    path: str = ""
     shown: list[Message] = field(default_factory=list)
 
     def texts(self, kind: str) -> list[str]:
         return [message.text for message in self.shown if message.kind == kind]
 
-    def _record(self, kind: str, text: str) -> None:
+    def reset(self, headless: bool) -> None:
+        self.headless, self.answer, self.path = headless, True, ""
+        self.shown.clear()
+
+    def record(self, kind: str, text: str) -> None:
         self.shown.append(Message(kind, str(text)))
         logging.getLogger("SlicerHost").info("%s: %s", kind, text)
 
     def _telling(self, kind: str, real):
         def display(text, windowTitle=None, parent=None, standardButtons=None, **kwargs):
-            self._record(kind, text)
+            self.record(kind, text)
             if not self.headless:
                 real(text, windowTitle, parent, standardButtons, **kwargs)
 
@@ -41,7 +49,7 @@ class Messages:
 
     def _asking(self, real):
         def display(text, windowTitle=None, parent=None, **kwargs):
-            self._record("confirm", text)
+            self.record("confirm", text)
             return self.answer if self.headless else real(text, windowTitle, parent, **kwargs)
 
         return display
@@ -57,13 +65,13 @@ class Messages:
         real_box = util.messageBox
 
         def show_status(message, duration=0):
-            self._record("status", message)
+            self.record("status", message)
             return real_status(message, duration)
 
         def message_box(text, parent=None, **kwargs):
-            self._record("info", text)
+            self.record("info", text)
             return None if self.headless else real_box(text, parent, **kwargs)
 
         util.showStatusMessage = show_status
         util.messageBox = message_box
-        util.delayDisplay = lambda message, *_args, **_kwargs: self._record("info", message)
+        util.delayDisplay = lambda message, *_args, **_kwargs: self.record("info", message)

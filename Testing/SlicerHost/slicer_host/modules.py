@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Property, QObject, Signal
 from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QToolBar
 
 from .form_loader import register
 from .mrml_widgets import qSlicerWidget
@@ -116,6 +117,19 @@ class qSlicerModuleManager(QObject):  # noqa: N801
         if name in self._modules:
             self.moduleAboutToBeUnloaded.emit(name)
             del self._modules[name]
+
+
+class qSlicerModuleSelectorToolBar(QToolBar):  # noqa: N801
+    moduleSelected = Signal(str)
+
+    def __init__(self):
+        super().__init__()
+        self._selected = ""
+
+    def selectModule(self, moduleName: str) -> None:
+        self.moduleSelected.emit(moduleName)
+
+    selectedModule = Property(str, lambda self: self._selected)
 
 
 class Modules:

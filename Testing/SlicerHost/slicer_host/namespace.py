@@ -21,6 +21,7 @@ from . import (
 )
 from . import modules as module_classes
 from .application import qSlicerApplication
+from .dialogs import make_dialogs
 from .form_loader import load_form
 from .messages import Messages
 
@@ -47,13 +48,9 @@ def _i18n() -> ModuleType:
 
 def slicer_classes() -> dict[str, type]:
     """Classes offered as ``slicer.qXxx``."""
-    found = {}
-    for source in _WIDGET_SOURCES:
-        for name, item in vars(source).items():
-            if isinstance(item, type) and name.startswith(("qMRML", "qSlicer")):
-                found[name] = item
-    found["qSlicerApplication"] = qSlicerApplication
-    return found
+    items = [item for source in _WIDGET_SOURCES for item in vars(source).items()]
+    named = {name: item for name, item in items if isinstance(item, type) and name.startswith(("qMRML", "qSlicer"))}
+    return named | {"qSlicerApplication": qSlicerApplication}
 
 
 def ctk_classes() -> dict[str, type]:
@@ -63,7 +60,7 @@ def ctk_classes() -> dict[str, type]:
 
 def install(app: qSlicerApplication, messages: Messages) -> None:
     """Make ``import qt, ctk, slicer`` give modules what they find in Slicer."""
-    pythonqt.make_qt_module()
+    vars(pythonqt.make_qt_module()).update(make_dialogs(messages))
     ctk_module = ModuleType("ctk")
     vars(ctk_module).update(ctk_classes())
     sys.modules["ctk"] = ctk_module

@@ -14,7 +14,7 @@ from .mrml_widgets import Observations, qMRMLWidget
 from .views import RenderSurface
 
 VIEW_COLORS = {"Red": "#f34a33", "Green": "#6eb04b", "Yellow": "#edd54c", "1": "#7475bc"}
-_OFFSET_PREFIXES = {"Axial": "SI", "Coronal": "AP", "Sagittal": "RL"}
+_DIRECTIONS = ("RL", "AP", "SI")
 
 
 class ctkVTKAbstractView(RenderSurface):  # noqa: N801
@@ -174,8 +174,14 @@ class qMRMLSliceControllerWidget(_Bar):  # noqa: N801
         self._slider.setRange(0, max(1, round((high - low) / step)))
         self._slider.setValue(round((offset - low) / step))
         self._slider.blockSignals(blocked)
-        letters = _OFFSET_PREFIXES.get(self._view.get_orientation(), "  ")
-        self._offset.setText(f"{letters[0 if offset >= 0 else 1]}: {offset:.4f}mm")
+        self._offset.setText(f"{self._direction()}: {offset + 0.0:.4f}mm")
+
+    def _direction(self) -> str:
+        """Where the offset grows: the letter of the axis next to the slice's normal."""
+        to_ras = self._view.get_view_node().GetSliceToRAS()
+        normal = [to_ras.GetElement(row, 2) for row in range(3)]
+        axis = max(range(3), key=lambda row: abs(normal[row]))
+        return _DIRECTIONS[axis][0 if normal[axis] > 0 else 1]
 
     def _on_slider(self, position: int) -> None:
         self._view.set_slice_value(self._low + position * self._step)

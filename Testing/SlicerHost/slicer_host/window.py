@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import slicer
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QFrame, QLabel, QMainWindow, QScrollArea, QSplitter, QTextBrowser, QVBoxLayout, QWidget
 
 from .ctk import ctkCollapsibleButton
+from .modules import qSlicerAbstractCoreModule, qSlicerModuleSelectorToolBar
 
 PANEL_WIDTH = 480
 
@@ -26,6 +28,9 @@ class HostWindow(QMainWindow):
         super().__init__()
         self.setObjectName("qSlicerMainWindow")
         self.setWindowTitle("3D Slicer (SlicerHost)")
+        self._shown: qSlicerAbstractCoreModule | None = None
+        self._selector = qSlicerModuleSelectorToolBar()
+        self._selector.moduleSelected.connect(self._choose)
         self._title = QLabel("3D Slicer")
         font = QFont(self._title.font())
         font.setPointSize(17)
@@ -66,17 +71,42 @@ class HostWindow(QMainWindow):
         self.statusBar().setSizeGripEnabled(False)
         self.setMinimumSize(800, 500)
 
-    def show_module(self, title: str, help_text: str, widget: QWidget) -> None:
-        """Put a module's widget into the panel."""
-        self._help_text.setHtml(help_text)
-        self.setWindowTitle(f"{title} - 3D Slicer (SlicerHost)")
-        self._title.setText(title)
-        self._content.insertWidget(1, widget, 1)
-        widget.show()
+    def moduleSelector(self) -> qSlicerModuleSelectorToolBar:
+        return self._selector
 
-    def remove_module(self, widget: QWidget) -> None:
-        self._content.removeWidget(widget)
-        self._title.setText("3D Slicer")
+    def _choose(self, name: str) -> None:
+        module = slicer.app.moduleManager().module(name)
+        if module is None:
+            raise RuntimeError(f"no module {name}")
+        self.show_module(module)
+
+    def show_module(self, module: qSlicerAbstractCoreModule) -> None:
+        """Put a module's widget into the panel; the one shown before is left, not lost."""
+        self._leave()
+        self._shown = module
+        self._help_text.setHtml(module.helpText)
+        self.setWindowTitle(f"{module.title} - 3D Slicer (SlicerHost)")
+        self._title.setText(module.title)
+        self._selector._selected = module.name
+        panel = module.widgetRepresentation()
+        if panel is not None:
+            self._content.insertWidget(1, panel, 1)
+            panel.show()
+            panel.enter()
+
+    def _leave(self) -> None:
+        panel = self._shown.widgetRepresentation() if self._shown is not None else None
+        if panel is not None:
+            panel.exit()
+            panel.hide()
+            self._content.removeWidget(panel)
+
+    def remove_module(self, module: qSlicerAbstractCoreModule) -> None:
+        """Take a module's widget out of the panel."""
+        if module is self._shown:
+            self._leave()
+            self._shown = None
+            self._title.setText("3D Slicer")
 
     def set_size(self, size: tuple[int, int]) -> None:
         self.resize(*size)
