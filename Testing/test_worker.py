@@ -26,16 +26,18 @@ from LiverTumorAILib.worker.events import (
 from LiverTumorAILib.worker.job import Job, read_job, write_job
 
 PATIENCE_SECONDS = 300
+SEEN: dict[int, list] = {}
 
 
 def events_until(worker: WorkerProcess, stop: tuple[type, ...]) -> list:
-    """All events up to the first of one of these types."""
-    events, deadline = [], time.monotonic() + PATIENCE_SECONDS
+    """All events so far, once one of these types or the last event has come."""
+    events = SEEN.setdefault(worker.pid, [])
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        for event in worker.poll():
-            events.append(event)
-            if isinstance(event, stop):
-                return events
+        events += worker.poll()
+        if any(isinstance(event, stop) for event in events):
+            return events
+        assert not any(isinstance(event, ENDINGS) for event in events), f"ended before {stop}: {events}"
         time.sleep(0.02)
     raise AssertionError(f"no {stop} within {PATIENCE_SECONDS} s: {events}")
 
