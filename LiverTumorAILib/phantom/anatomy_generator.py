@@ -181,7 +181,7 @@ def _paint_upper_organs(
         paint_oesophagus(canvas)
     drawn = {"gallbladder": float(Tissue.GALLBLADDER in present)}
     if Tissue.LIVER not in present:
-        traits = LiverTraits.drawn(rng, cirrhosis)
+        traits = LiverTraits.drawn(rng, cirrhosis, float(np.prod(canvas.space.frame.scale)))
         shape = LiverShape(traits, trunk)
         gallbladder = paint_gallbladder(canvas, shape.drop_mm, fork(rng))
         if gallbladder is not None:

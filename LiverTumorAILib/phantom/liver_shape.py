@@ -55,11 +55,12 @@ class LiverTraits:
     nodules_mm: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, cirrhosis: float) -> "LiverTraits":
-        """Draw a liver, of this degree of cirrhosis (0-1)."""
-        volume = rng.normal(1700, 280) if rng.random() < 0.85 else rng.uniform(1050, 2900)
+    def drawn(cls, rng: np.random.Generator, cirrhosis: float, size: float) -> "LiverTraits":
+        """Draw a liver, of this degree of cirrhosis (0-1), for a patient of `size` times the reference's volume."""
+        volume = rng.normal(1650, 280) if rng.random() < 0.85 else rng.uniform(1050, 2900)
+        volume = np.clip(volume * (1 - 0.18 * cirrhosis) * np.sqrt(size), 1060, 2750)
         return cls(
-            volume_ml=float(np.clip(volume * (1 - 0.18 * cirrhosis), 1000, 2900)),
+            volume_ml=float(volume / size),
             left_reach_mm=float(rng.normal(0, 18) + 15 * cirrhosis),
             left_thickness_mm=float(rng.normal(0, 5) + 10 * cirrhosis),
             riedel_mm=float(rng.uniform(25, 55) if rng.random() < 0.1 and cirrhosis < 0.3 else 0),
