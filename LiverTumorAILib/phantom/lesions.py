@@ -26,6 +26,7 @@ _OUTLINE: dict[LesionType, Outline] = {
 }  # fmt: skip
 
 _ATYPICAL_SHARE = 0.12
+_ALWAYS_TYPICAL = (L.CALCIFICATION, L.OTHER)
 _GAP_MM = 3.0
 
 _SCENARIOS: tuple[tuple[float, LesionType | None], ...] = (
@@ -103,7 +104,8 @@ def _plan(rng: np.random.Generator, lesion_type: LesionType, largest_mm: float =
     low, high = _SIZE_MM[lesion_type]
     high = min(high, largest_mm)
     diameter = low * (high / low) ** rng.beta(1.1, 1.6)
-    return Plan(lesion_type, float(diameter), bool(rng.random() < _ATYPICAL_SHARE))
+    atypical = rng.random() < _ATYPICAL_SHARE and lesion_type not in _ALWAYS_TYPICAL
+    return Plan(lesion_type, float(diameter), bool(atypical))
 
 
 def draw_plans(rng: np.random.Generator, leading: LesionType | None) -> list[Plan]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import map_coordinates
+from numba import njit
 
 from LiverTumorAILib.phantom.anatomy import Grid
 from LiverTumorAILib.phantom.random_fields import smooth_noise
@@ -72,18 +72,41 @@ def as_field(components: np.ndarray, grid: Grid) -> sitk.Image:
     return field
 
 
+@njit(cache=True)
+def _sample(field: np.ndarray, z: float, y: float, x: float) -> tuple[float, float, float]:
+    """Displacement (z, y, x, 3) at a position in voxels, trilinear, continued at the border."""
+    depth, height, width, _ = field.shape
+    z, y, x = min(max(z, 0.0), depth - 1.0), min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
+    k, j, i = min(int(z), depth - 2), min(int(y), height - 2), min(int(x), width - 2)
+    a, b, c = z - k, y - j, x - i
+    u = v = w = 0.0
+    for dk in range(2):
+        for dj in range(2):
+            for di in range(2):
+                weight = (a if dk else 1 - a) * (b if dj else 1 - b) * (c if di else 1 - c)
+                corner = field[k + dk, j + dj, i + di]
+                u += weight * corner[0]
+                v += weight * corner[1]
+                w += weight * corner[2]
+    return u, v, w
+
+
+@njit(cache=True)
+def _fixed_points(field: np.ndarray, spacing: tuple[float, float, float], iterations: int) -> np.ndarray:
+    inverse = np.zeros_like(field)
+    for k, j, i in np.ndindex(field.shape[:3]):
+        u = v = w = 0.0
+        for _ in range(iterations):
+            u, v, w = _sample(field, k - w / spacing[2], j - v / spacing[1], i - u / spacing[0])
+        inverse[k, j, i] = (-u, -v, -w)
+    return inverse
+
+
 def invert(field: sitk.Image, iterations: int = 25) -> sitk.Image:
     """The field v with x = y + v(y) for y = x + u(x), by fixed-point iteration v(y) = -u(y + v(y))."""
-    forward = sitk.GetArrayViewFromImage(field)
-    spacing = np.array(field.GetSpacing())
-    index = np.indices(forward.shape[:3], dtype=np.float64)
-    backward = np.zeros_like(forward)
-    for _ in range(iterations):
-        position = [index[axis] + backward[..., 2 - axis] / spacing[2 - axis] for axis in range(3)]
-        backward = -np.stack(
-            [map_coordinates(forward[..., c], position, order=1, mode="nearest") for c in range(3)], axis=-1
-        )
-    inverse = sitk.GetImageFromArray(backward, isVector=True)
+    inverse = sitk.GetImageFromArray(
+        _fixed_points(sitk.GetArrayFromImage(field), field.GetSpacing(), iterations), isVector=True
+    )
     inverse.CopyInformation(field)
     return inverse
 

@@ -3,6 +3,7 @@
 import zlib
 
 import numpy as np
+from numba import njit
 
 Shape = tuple[int, int, int]
 Spacing = tuple[float, float, float]
@@ -13,18 +14,32 @@ def stream(*key: int | str) -> np.random.Generator:
     return np.random.default_rng([zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key])
 
 
-def _spline_weights(size: int, step: float, offset: float) -> np.ndarray:
-    """Cubic B-spline weights (size, knots), rows of unit norm so that white noise keeps its variance."""
+def _spline_weights(size: int, step: float, offset: float) -> tuple[np.ndarray, np.ndarray]:
+    """First knot (size,) and cubic B-spline weights (size, 4), of unit norm so that white noise keeps its variance."""
     position = np.arange(size) * step + offset
-    first = np.floor(position).astype(int)
+    first = np.floor(position).astype(np.int64)
     t = position - first
     basis = np.stack(
         [(1 - t) ** 3 / 6, (3 * t**3 - 6 * t**2 + 4) / 6, (-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6, t**3 / 6], axis=1
     )
     basis /= np.linalg.norm(basis, axis=1, keepdims=True)
-    weights = np.zeros((size, first[-1] + 4), np.float32)
-    np.put_along_axis(weights, first[:, None] + np.arange(4), basis.astype(np.float32), axis=1)
-    return weights
+    return first, basis.astype(np.float32)
+
+
+@njit(cache=True)
+def _expand_middle(field: np.ndarray, first: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Bring the middle axis of a 3D field from knots to voxels."""
+    outer, _, inner = field.shape
+    expanded = np.empty((outer, len(first), inner), np.float32)
+    for i in range(outer):
+        for j in range(len(first)):
+            k = first[j]
+            w0, w1, w2, w3 = weights[j]
+            for m in range(inner):
+                expanded[i, j, m] = (
+                    w0 * field[i, k, m] + w1 * field[i, k + 1, m] + w2 * field[i, k + 2, m] + w3 * field[i, k + 3, m]
+                )
+    return expanded
 
 
 def smooth_noise(
@@ -51,13 +66,14 @@ def smooth_noise(
 
     """
     correlation = np.broadcast_to(np.asarray(correlation_mm, float), 3)
-    weights = [
+    splines = [
         _spline_weights(n, s / max(c, s), rng.random()) for n, s, c in zip(shape, spacing_mm, correlation, strict=True)
     ]
-    coarse = rng.standard_normal([w.shape[1] for w in weights], dtype=np.float32)
-    field = np.tensordot(weights[0], coarse, axes=(1, 0))
-    field = weights[1] @ field
-    return field @ weights[2].T
+    coarse = rng.standard_normal([int(first[-1]) + 4 for first, _ in splines], dtype=np.float32)
+    depth, height, width = coarse.shape
+    field = _expand_middle(coarse.reshape(1, depth, height * width), *splines[0])
+    field = _expand_middle(field.reshape(shape[0], height, width), *splines[1])
+    return _expand_middle(field.reshape(shape[0] * shape[1], width, 1), *splines[2]).reshape(shape)
 
 
 def smooth_step(x: np.ndarray) -> np.ndarray:
