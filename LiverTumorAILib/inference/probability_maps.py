@@ -88,7 +88,7 @@ class ProbabilityMaps:
 @numba.njit(inline="always")
 def _corner(position: float, length: int) -> tuple[int, int, float]:
     """Both neighbours along one axis and the weight of the second; the first is -1 outside the grid's voxels."""
-    if position < -0.5 or position > length - 0.5:
+    if position < -0.5 or position >= length - 0.5:
         return -1, -1, 0.0
     held = min(max(position, 0.0), length - 1.0)
     first = min(int(held), max(length - 2, 0))
