@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
+from scipy import fft, ndimage
 
 GRID_MM = (4.0, 3.0, 3.0)
 """Spacing (z, y, x) of the common grid."""
@@ -288,17 +288,23 @@ def _tube_score(values: np.ndarray, is_ct: bool) -> tuple[np.ndarray, np.ndarray
     inner, gap, ring = _disc(8.0), _disc(13.0), _disc(19.0)
     margin = (ring.shape[0] - gap.shape[0]) // 2
     ring[margin : margin + gap.shape[0], margin : margin + gap.shape[1]] -= gap
-    score, means = np.empty_like(values), np.empty_like(values)
-    for index, plane in enumerate(values):
-        mean = ndimage.convolve(plane, inner / inner.sum(), mode="nearest")
-        square = ndimage.convolve(plane**2, inner / inner.sum(), mode="nearest")
-        around = ndimage.convolve(plane, ring / ring.sum(), mode="nearest")
-        score[index] = mean - around - 1.5 * np.sqrt(np.maximum(square - mean**2, 0))
-        if is_ct:
-            # Neither fat nor bone.
-            score[index] -= 2 * np.maximum(15 - mean, 0) + 2 * np.maximum(mean - 450, 0)
-        means[index] = mean
-    return score, means
+    # Means wrap around at the border, far from where an aorta is looked for.
+    spectrum = fft.rfft2(values)
+    mean, around = _mean_over(spectrum, inner, values.shape), _mean_over(spectrum, ring, values.shape)
+    square = _mean_over(fft.rfft2(values**2), inner, values.shape)
+    score = mean - around - 1.5 * np.sqrt(np.maximum(square - mean**2, 0))
+    if is_ct:
+        # Neither fat nor bone.
+        score -= 2 * np.maximum(15 - mean, 0) + 2 * np.maximum(mean - 450, 0)
+    return score, mean
+
+
+def _mean_over(spectrum: np.ndarray, kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Mean over a kernel centred on each voxel of each slice, from the slices' spectra."""
+    plane = np.zeros(shape[1:], np.float32)
+    plane[: kernel.shape[0], : kernel.shape[1]] = kernel / kernel.sum()
+    plane = np.roll(plane, [-(size // 2) for size in kernel.shape], axis=(0, 1))
+    return fft.irfft2(spectrum * fft.rfft2(plane), s=shape[1:])
 
 
 def _aorta_window(grid: CommonGrid, is_ct: bool) -> np.ndarray:
