@@ -54,14 +54,16 @@ class PhantomOptions:
     spacing_mm: tuple of three floats
         Voxel spacing (z, y, x) of the anatomy and of the reference phase.
     breathing_mm: float or None
-        Greatest craniocaudal displacement between the phases; None: drawn from 0-20 mm.
+        Greatest craniocaudal displacement at the dome; local deformation adds up to a few mm. None: drawn from
+        0-20 mm.
     slice_thickness_mm: float or None
         Thickness and distance of the slices of every phase, 0.8-10 mm. None: the reference phase has
         `spacing_mm[0]`, others sometimes thicker slices.
     vary_coverage: bool
         Whether the phases differ in range, position and tilt of their slices.
     lesions: tuple of LesionType or None
-        The lesions of the study; () is a normal liver, None: drawn.
+        The lesions of the study, none atypical; () is a normal liver, None: drawn. One for which there is no
+        room, or that would fill fewer than four voxels, is left out.
     anatomy: Path or None
         Label map of a real person to be used instead of a generated anatomy.
     cirrhosis: float or None

@@ -58,13 +58,24 @@ def _faces(mask: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
 
 
 def _axes_in_slice(mask: np.ndarray, spacing_mm: np.ndarray) -> tuple[float, float]:
-    """Longest diameter of a slice's mask and the extent perpendicular to it."""
+    """Longest diameter of a slice's convex hull and its longest chord perpendicular to that."""
     corners = _hull(_faces(mask, spacing_mm))
     distances = squareform(pdist(corners))
     first, second = np.unravel_index(distances.argmax(), distances.shape)
     along = (corners[second] - corners[first]) / distances[first, second]
-    across = corners @ np.array([-along[1], along[0]])
-    return float(distances[first, second]), float(np.ptp(across))
+    turned = corners @ np.array([[along[0], -along[1]], [along[1], along[0]]])
+    # The width of a convex outline is greatest at one of its corners.
+    width = max(_chord(turned, position) for position in turned[:, 0])
+    return float(distances[first, second]), min(width, float(distances[first, second]))
+
+
+def _chord(corners: np.ndarray, position: float) -> float:
+    """Length of the cut through a convex polygon at this first coordinate."""
+    start, end = corners, np.roll(corners, -1, axis=0)
+    crossing = (np.minimum(start[:, 0], end[:, 0]) <= position) & (position <= np.maximum(start[:, 0], end[:, 0]))
+    start, step = start[crossing], (end - start)[crossing]
+    share = np.divide(position - start[:, 0], step[:, 0], out=np.zeros(len(step)), where=step[:, 0] != 0)
+    return float(np.ptp(start[:, 1] + share * step[:, 1]))
 
 
 def lesion_sizes(mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
