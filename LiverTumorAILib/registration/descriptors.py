@@ -20,11 +20,12 @@ _DIAGONALS = np.array([(1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), 
 def _context() -> np.ndarray:
     """The 12 pairs of face neighbours: for each pair its diagonal and the neighbour at which it starts."""
     faces = [np.array(face) for face in ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))]
-    rows = []
-    for diagonal_index, diagonal in enumerate(_DIAGONALS):
-        for start in faces:
-            if any(np.array_equal(start + diagonal, end) for end in faces):
-                rows.append((diagonal_index, *start))
+    rows = [
+        (index, *start)
+        for index, diagonal in enumerate(_DIAGONALS)
+        for start in faces
+        if any(np.array_equal(start + diagonal, end) for end in faces)
+    ]
     return np.array(rows, dtype=np.int64)
 
 
@@ -89,7 +90,7 @@ def _patch_distance(image: np.ndarray, dz: int, dy: int, dx: int, out: np.ndarra
 
 
 @njit(parallel=True, cache=True)
-def _mean_context(distances: np.ndarray, context: np.ndarray, step: int, stride: int) -> float:
+def _mean_context(distances: np.ndarray, context: np.ndarray, stride: int) -> float:
     """Mean distance over a sample of the voxels."""
     _, depth, height, width = distances.shape
     sums = np.zeros(depth)
@@ -168,7 +169,7 @@ def describe(image: np.ndarray, step: int = 2) -> np.ndarray:
     distances = np.empty((len(_DIAGONALS), *image.shape), np.float32)
     for index, (dz, dy, dx) in enumerate(_DIAGONALS * step):
         _patch_distance(filled, dz, dy, dx, distances[index])
-    mean = _mean_context(distances, _CONTEXT, step, 2)
+    mean = _mean_context(distances, _CONTEXT, 2)
     return _quantise(distances, _CONTEXT, step, known, mean)
 
 

@@ -97,14 +97,6 @@ def make_inverse_consistent(
     return forward, backward
 
 
-def invert(field: np.ndarray, iterations: int = 20) -> np.ndarray:
-    """Inverse of a field without folds, by fixed-point iteration."""
-    inverse = -field
-    for _ in range(iterations):
-        inverse = inverse - compose(inverse, field)
-    return inverse
-
-
 def inverse_consistency(forward: np.ndarray, backward: np.ndarray, region: np.ndarray) -> float:
     """Mean distance in voxels, in a region (bool), from a point to where both fields together take it."""
     error = np.linalg.norm(compose(forward, backward), axis=-1)
@@ -168,14 +160,15 @@ def jacobian_determinant(field: np.ndarray) -> np.ndarray:
     return np.einsum("...i,...i->...", a, np.cross(b, c))
 
 
-def unfold(field: np.ndarray, least: float = _LEAST_JACOBIAN, iterations: int = 12) -> np.ndarray:
-    """The field, smoothed around places where its Jacobian determinant is below `least`."""
-    for iteration in range(iterations):
+def unfold(field: np.ndarray, least: float = _LEAST_JACOBIAN) -> np.ndarray:
+    """The field, smoothed around places where its Jacobian determinant is below `least`, and at last scaled down."""
+    for sigma in np.arange(1.0, 6.0, 0.5):
         folded = jacobian_determinant(field) < least
         if not folded.any():
             return field
-        sigma = 1.0 + 0.5 * iteration
         share = np.clip(3 * gaussian_filter(folded.astype(np.float32), sigma + 1) * (sigma + 1) ** 3, 0, 1)
         smooth = gaussian_filter(field, (sigma, sigma, sigma, 0), mode="nearest")
         field = field + share[..., None] * (smooth - field)
-    return gaussian_filter(field, (4, 4, 4, 0), mode="nearest") * 0.5
+    while (jacobian_determinant(field) < least).any():
+        field = gaussian_filter(field, (2, 2, 2, 0), mode="nearest") * np.float32(0.8)
+    return field

@@ -12,7 +12,7 @@ from numba import njit, prange
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration.descriptors import UNKNOWN, popcount
 
-_CHUNK = 1024
+_CHUNK_COMPARISONS = 3e8
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Level:
 
 
 @njit(parallel=True, cache=True)
-def _sample(
+def _sample(  # noqa: PLR0917 (numba)
     fixed: np.ndarray,
     moving: np.ndarray,
     active: np.ndarray,
@@ -138,8 +138,9 @@ def sample_displacements(
     control_shape = level.control_shape(fixed.shape)
     nodes = int(np.prod(control_shape))
     costs = np.empty((nodes, level.side**3), np.float32)
-    for first in range(0, nodes, _CHUNK):
+    chunk = max(int(_CHUNK_COMPARISONS / (level.side**3 * level.spacing**3)), 64)
+    for first in range(0, nodes, chunk):
         progress.check()
-        last = min(first + _CHUNK, nodes)
+        last = min(first + chunk, nodes)
         _sample(fixed, padded, active, control_shape, level.spacing, level.radius, level.step, first, last, costs)
     return costs

@@ -22,6 +22,7 @@ LIMITS = Limits()
 
 
 def judge(
+    *,
     similarity_before: float,
     similarity_after: float,
     jacobian: tuple[float, float],

@@ -73,12 +73,14 @@ def register(fixed: sitk.Image, moving: sitk.Image, progress: Progress = Progres
     described = describe(first)
     jacobian = jacobian_determinant(forward)[body]
     quality = judge(
-        similarity(described, describe(unregistered), body) if np.isfinite(unregistered).any() else 0.0,
-        similarity(described, describe(registered), body),
-        (float(jacobian.min()), float(jacobian.max())),
-        inverse_consistency(forward, backward, body) * coarse.spacing_mm,
-        float(np.isnan(registered[body]).mean()),
-        time.monotonic() - started,
+        similarity_before=similarity(described, describe(unregistered), body)
+        if np.isfinite(unregistered).any()
+        else 0.0,
+        similarity_after=similarity(described, describe(registered), body),
+        jacobian=(float(jacobian.min()), float(jacobian.max())),
+        inverse_consistency_mm=inverse_consistency(forward, backward, body) * coarse.spacing_mm,
+        outside_share=float(np.isnan(registered[body]).mean()),
+        seconds=time.monotonic() - started,
     )
     progress.update(1.0)
     return RegistrationResult(field, moved, quality)

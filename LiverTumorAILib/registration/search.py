@@ -32,7 +32,7 @@ LEVELS = (
 )
 """At 2 mm: control points every 16, 12, 10, 8 mm; displacements up to 48, 16, 6, 4 mm."""
 
-SMOOTHNESS = 1.0
+SMOOTHNESS = 2.0
 """Weight of squared displacement differences (mm2) per mm of control point spacing."""
 
 
@@ -69,6 +69,7 @@ def _control_field(field: np.ndarray, control_shape: tuple[int, ...], spacing: f
 
 
 def _improve(
+    *,
     fixed: np.ndarray,
     described: np.ndarray,
     active: np.ndarray,
@@ -122,10 +123,22 @@ def search(fixed: View, moving: View, spacing_mm: float, progress: Progress) -> 
         part.update(0.05)
         described = [describe(image) for image in images]
         part.update(0.2)
-        new_forward = _improve(images[0], described[0], actives[0], images[1], forward, level, spacing_mm, part)
-        part.update(0.6)
-        new_backward = _improve(images[1], described[1], actives[1], images[0], backward, level, spacing_mm, part)
-        forward, backward = make_inverse_consistent(new_forward, new_backward)
+        improved = []
+        for one, other, field in ((0, 1, forward), (1, 0, backward)):
+            improved.append(
+                _improve(
+                    fixed=images[one],
+                    described=described[one],
+                    active=actives[one],
+                    moving=images[other],
+                    field=field,
+                    level=level,
+                    spacing_mm=spacing_mm,
+                    progress=part,
+                )
+            )
+            part.update(0.6 if one == 0 else 0.95)
+        forward, backward = make_inverse_consistent(*improved)
         forward, backward = unfold(forward), unfold(backward)
         part.update(1.0)
     return forward, backward

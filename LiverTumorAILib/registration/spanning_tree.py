@@ -4,38 +4,45 @@ Sources: Heinrich et al., IEEE Transactions on Medical Imaging 32(7), 2013; Felz
 "Distance transforms of sampled functions", Theory of Computing 8, 2012.
 """
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, prange
 from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+from scipy.sparse.csgraph import depth_first_order, minimum_spanning_tree
 
 from LiverTumorAILib.progress import Progress
+
+_CHUNK = 4096
+_BINS = 128
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A rooted spanning tree of the control points.
+    """A rooted spanning tree of the control points, cut into branches that do not need each other.
 
     Attributes
     ----------
     order: numpy.ndarray
-        Control points, breadth first: the root, its children, their children ...
+        Control points, depth first: the part of the tree below `order[i]` follows it.
     parent: numpy.ndarray
         Parent of each control point, as a position in `order`; of the root: -1.
-    first_child, last_child: numpy.ndarray
-        Children of `order[i]` are `order[first_child[i]:last_child[i]]`.
-    depth_starts: numpy.ndarray
-        `order[depth_starts[d]:depth_starts[d + 1]]` have depth d.
+    branch_starts, branch_ends: numpy.ndarray
+        Branches as ranges of `order`, sorted into bins of similar size.
+    bin_starts: numpy.ndarray
+        Bin b holds the branches `bin_starts[b]` to `bin_starts[b + 1]`.
+    trunk: numpy.ndarray
+        The other positions in `order`, and those of the branches' roots.
 
     """
 
     order: np.ndarray
     parent: np.ndarray
-    first_child: np.ndarray
-    last_child: np.ndarray
-    depth_starts: np.ndarray
+    branch_starts: np.ndarray
+    branch_ends: np.ndarray
+    bin_starts: np.ndarray
+    trunk: np.ndarray
 
 
 @njit(parallel=True, cache=True)
@@ -82,8 +89,16 @@ def spanning_tree(image: np.ndarray, control_shape: tuple[int, int, int], spacin
     )
     edges = minimum_spanning_tree(graph.tocsr())
     root = int(index[tuple(size // 2 for size in control_shape)])
-    order, predecessors = breadth_first_order(edges, root, directed=False)
+    order, predecessors = depth_first_order(edges, root, directed=False)
     return _rooted(order, predecessors)
+
+
+@njit(cache=True)
+def _subtree_sizes(parent: np.ndarray) -> np.ndarray:
+    sizes = np.ones(len(parent), np.int64)
+    for i in range(len(parent) - 1, 0, -1):
+        sizes[parent[i]] += sizes[i]
+    return sizes
 
 
 def _rooted(order: np.ndarray, predecessors: np.ndarray) -> Tree:
@@ -92,16 +107,23 @@ def _rooted(order: np.ndarray, predecessors: np.ndarray) -> Tree:
     position[order] = np.arange(count)
     parent = np.full(count, -1, np.int64)
     parent[1:] = position[predecessors[order[1:]]]
-    first_child = np.searchsorted(parent, np.arange(count), "left")
-    last_child = np.searchsorted(parent, np.arange(count), "right")
-    starts = [0, 1]
-    while starts[-1] < count:
-        starts.append(int(last_child[starts[-2] : starts[-1]].max()))
-    return Tree(order.astype(np.int64), parent, first_child, last_child, np.array(starts))
+    sizes = _subtree_sizes(parent)
+    small = sizes <= max(count // _BINS, 1)
+    roots = np.flatnonzero(small & ~small[parent] & (parent >= 0))
+    bins = [[] for _ in range(_BINS)]
+    loads = [(0, b) for b in range(_BINS)]
+    for start in roots[np.argsort(-sizes[roots])].tolist():
+        load, lightest = heapq.heappop(loads)
+        bins[lightest].append(start)
+        heapq.heappush(loads, (load + int(sizes[start]), lightest))
+    starts = np.array([start for members in bins for start in members], np.int64)
+    trunk = np.union1d(np.flatnonzero(~small), roots)
+    bin_starts = np.cumsum([0] + [len(members) for members in bins])
+    return Tree(order.astype(np.int64), parent, starts, starts + sizes[starts], bin_starts, trunk)
 
 
 @njit(cache=True, fastmath=True)
-def _add_message(
+def _add_message(  # noqa: PLR0917 (numba)
     cost: np.ndarray, offset: np.ndarray, weight: float, side: int, work: np.ndarray, other: np.ndarray, out: np.ndarray
 ) -> None:
     """Add to `out` the lower envelope of `cost` and the quadratic penalties of a displacement difference.
@@ -132,32 +154,66 @@ def _add_message(
         out[i] += work[i] - lowest
 
 
-@njit(parallel=True, cache=True)
-def _collect(
+@njit(cache=True)
+def _send(  # noqa: PLR0917 (numba)
     costs: np.ndarray,
     order: np.ndarray,
-    first_child: np.ndarray,
-    last_child: np.ndarray,
+    parent: np.ndarray,
     prior: np.ndarray,
     weight: float,
     side: int,
-    begin: int,
-    end: int,
+    i: int,
+    work: np.ndarray,
+    other: np.ndarray,
 ) -> None:
-    """Add to the costs of `order[begin:end]` what their children say."""
-    for i in prange(begin, end):
-        if first_child[i] == last_child[i]:
-            continue
-        node = order[i]
-        work = np.empty(side**3, np.float32)
-        other = np.empty(side**3, np.float32)
-        for c in range(first_child[i], last_child[i]):
-            child = order[c]
-            _add_message(costs[child], prior[node] - prior[child], weight, side, work, other, costs[node])
+    """Add to the costs of the parent of `order[i]` what `order[i]` says."""
+    child, above = order[i], order[parent[i]]
+    _add_message(costs[child], prior[above] - prior[child], weight, side, work, other, costs[above])
 
 
 @njit(parallel=True, cache=True)
-def _decide(
+def _collect_branches(  # noqa: PLR0917 (numba)
+    costs: np.ndarray,
+    order: np.ndarray,
+    parent: np.ndarray,
+    prior: np.ndarray,
+    weight: float,
+    side: int,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    bin_starts: np.ndarray,
+    first: int,
+    last: int,
+) -> None:
+    """Messages inside the branches of some bins, from the leaves to the branches' roots."""
+    for b in prange(first, last):
+        work = np.empty(side**3, np.float32)
+        other = np.empty(side**3, np.float32)
+        for branch in range(bin_starts[b], bin_starts[b + 1]):
+            for i in range(ends[branch] - 1, starts[branch], -1):
+                _send(costs, order, parent, prior, weight, side, i, work, other)
+
+
+@njit(cache=True)
+def _collect_trunk(  # noqa: PLR0917 (numba)
+    costs: np.ndarray,
+    order: np.ndarray,
+    parent: np.ndarray,
+    prior: np.ndarray,
+    weight: float,
+    side: int,
+    trunk: np.ndarray,
+) -> None:
+    """Messages along the trunk, to the root."""
+    work = np.empty(side**3, np.float32)
+    other = np.empty(side**3, np.float32)
+    for t in range(len(trunk) - 1, -1, -1):
+        if parent[trunk[t]] >= 0:
+            _send(costs, order, parent, prior, weight, side, trunk[t], work, other)
+
+
+@njit(cache=True)
+def _decide(  # noqa: PLR0917 (numba)
     costs: np.ndarray,
     order: np.ndarray,
     parent: np.ndarray,
@@ -171,25 +227,24 @@ def _decide(
 ) -> None:
     """Best displacement of `order[begin:end]`, given those of their parents."""
     radius = side // 2
-    for i in prange(begin, end):
+    total = np.empty(side**3, np.float32)
+    target = np.zeros(3, np.float32)
+    for i in range(begin, end):
         node = order[i]
-        target = np.zeros(3, np.float32)
-        pull = weight
+        pull = weight if parent[i] >= 0 else 0.0
         if parent[i] >= 0:
             above = order[parent[i]]
             for axis in range(3):
                 target[axis] = labels[above, axis] + prior[above, axis] - prior[node, axis] + radius
-        else:
-            pull = 0.0
-        total = costs[node].copy()
-        label = 0
+        best = 0
         for z in range(side):
             for y in range(side):
+                plane = pull * ((z - target[0]) ** 2 + (y - target[1]) ** 2)
                 for x in range(side):
-                    distance = (z - target[0]) ** 2 + (y - target[1]) ** 2 + (x - target[2]) ** 2
-                    total[label] += pull * distance
-                    label += 1
-        best = np.argmin(total)
+                    label = (z * side + y) * side + x
+                    total[label] = costs[node, label] + plane + pull * (x - target[2]) ** 2
+                    if total[label] < total[best]:
+                        best = label
         place = (best // (side * side), best // side % side, best % side)
         strides = (side * side, side, 1)
         for axis in range(3):
@@ -229,13 +284,15 @@ def regularise(costs: np.ndarray, tree: Tree, prior: np.ndarray, weight: float, 
     side = round(costs.shape[1] ** (1 / 3))
     labels = np.zeros((len(costs), 3), np.float32)
     refined = np.zeros((len(costs), 3), np.float32)
-    starts = tree.depth_starts
-    for depth in range(len(starts) - 2, -1, -1):
+    shared = (costs, tree.order, tree.parent, prior, weight, side)
+    for first in range(0, _BINS, _BINS // 8):
         progress.check()
-        _collect(
-            costs, tree.order, tree.first_child, tree.last_child, prior, weight, side, starts[depth], starts[depth + 1]
-        )
-    for depth in range(len(starts) - 1):
+        branches = (tree.branch_starts, tree.branch_ends, tree.bin_starts)
+        _collect_branches(*shared, *branches, first, first + _BINS // 8)
+    progress.check()
+    _collect_trunk(*shared, tree.trunk)
+    for begin in range(0, len(costs), _CHUNK):
         progress.check()
-        _decide(costs, tree.order, tree.parent, prior, weight, side, starts[depth], starts[depth + 1], labels, refined)
+        end = min(begin + _CHUNK, len(costs))
+        _decide(*shared, begin, end, labels, refined)
     return refined

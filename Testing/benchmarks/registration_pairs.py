@@ -131,6 +131,9 @@ def make_pair(
     index = np.random.default_rng(seed).permutation(index)[:3000]
     moving_points = np.array(moving_grid.GetOrigin()) + index * moving_grid.GetSpacing()
     fixed_points = np.array([transform.TransformPoint(point) for point in moving_points.tolist()])
+    last = (np.array(fixed.GetSize()) - 1) * fixed.GetSpacing()
+    seen = np.all((fixed_points >= origin) & (fixed_points <= origin + last), axis=1)
+    fixed_points, moving_points = fixed_points[seen], moving_points[seen]
     moving = _noisy(moving, noise, seed + 1)
     moving.SetOrigin((np.array(moving.GetOrigin()) + shift_mm).tolist())
     return Pair(name, _noisy(fixed, noise, seed), moving, fixed_points, moving_points + shift_mm)
