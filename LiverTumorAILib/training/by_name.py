@@ -1,5 +1,6 @@
 """Training by a model's name: what the command line calls."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,8 @@ from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.training.cases import CaseFolder
 from LiverTumorAILib.training.device import training_device
 from LiverTumorAILib.training.export import export_model
+from LiverTumorAILib.training.loop import train
 from LiverTumorAILib.training.recipe import RECIPES
-from LiverTumorAILib.training.train import train
 from LiverTumorAILib.training.validation import validate
 
 VALIDATION = "validation"
@@ -73,7 +74,10 @@ def train_model(
     figures = {}
     if held_out:
         measured = validate(network, held_out, recipe, training_device(device), progress.part(0.95, 1.0))
-        figures = {"cases": f"{len(held_out)} held-out cases of {data.name}", **measured}
+        figures = {
+            "cases": f"{len(held_out)} held-out cases of {data.name}",
+            **{name: round(value, 4) if math.isfinite(value) else None for name, value in measured.items()},
+        }
     used = recipe.pool(recipe.steps - 1, len(training))
     text = f"{recipe.steps} steps, one patch each, AdamW, on {used} cases with phase dropout."
     return export_model(network, recipe, models_folder, text, figures)
