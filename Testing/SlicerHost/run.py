@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from slicer_host import Host  # noqa: E402
-from slicer_host.environment import has_display  # noqa: E402
+from slicer_host.environment import window_problem  # noqa: E402
 
 MODULE = HERE.parents[1] / "LiverTumorAI" / "LiverTumorAI.py"
 
@@ -35,8 +36,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
-    headless = options.headless or not has_display()
-    with Host(options.size, options.dark, headless) as host:
+    problem = "" if options.headless else window_problem()
+    headless = options.headless or bool(problem)
+    try:
+        host = Host(options.size, options.dark, headless)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    with host:
         widget = host.load_module(options.module).widget
         if options.study:
             widget.openStudy(str(options.study))
@@ -46,8 +53,10 @@ def main(arguments: list[str]) -> int:
             host.wait_until(lambda: not getattr(widget, "busy", False), options.patience)
             print(host.grab(options.screenshot / "window.png"))
         elif headless:
-            print("There is no display; --screenshot DIR writes a picture of the window.", file=sys.stderr)
+            print(f"No window: {problem or 'headless'}. --screenshot DIR writes a picture.", file=sys.stderr)
         else:
+            # Lets Ctrl+C end the window.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             host.app.exec()
         return 1 if host.errors else 0
 

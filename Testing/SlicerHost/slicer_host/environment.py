@@ -1,4 +1,4 @@
-"""What must be settled before Qt and VTK start: platform, window class, fonts."""
+"""What must be settled before Qt and VTK start: system libraries, platform, window class, fonts."""
 
 from __future__ import annotations
 
@@ -7,24 +7,60 @@ import os
 import sys
 from pathlib import Path
 
-PACKAGES = "libegl1 libgl1 libgl1-mesa-dri libfontconfig1 libdbus-1-3 libxkbcommon0 libglib2.0-0"
+_QT_NEEDS = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libglib-2.0.so.0": "libglib2.0-0",
+}
+_WINDOW_NEEDS = {
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-image.so.0": "libxcb-image0",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-render-util.so.0": "libxcb-render-util0",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+}
+_DRIVER_PACKAGES = "libegl-mesa0 libgl1-mesa-dri"
 
 
-def has_display() -> bool:
-    """Whether a real window can be opened on this machine."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
-def _loads(*names: str) -> bool:
-    for name in names:
-        try:
-            ctypes.CDLL(name)
-        except OSError:
-            continue
-        return True
-    return False
+def _missing(needs: dict[str, str]) -> str:
+    return " ".join(package for library, package in needs.items() if not _loads(library))
+
+
+def _egl_devices() -> int:
+    """How many devices EGL can draw on; a software renderer counts."""
+    egl = ctypes.CDLL("libEGL.so.1")
+    egl.eglGetProcAddress.restype = ctypes.c_void_p
+    address = egl.eglGetProcAddress(b"eglQueryDevicesEXT")
+    if not address:
+        return 0
+    query = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int))(address)
+    count = ctypes.c_int(0)
+    query(0, None, ctypes.byref(count))
+    return count.value
+
+
+def window_problem() -> str:
+    """Why no window can be opened on this machine; empty if one can."""
+    if not sys.platform.startswith("linux"):
+        return ""
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return ""
+    if not os.environ.get("DISPLAY"):
+        return "there is no display"
+    missing = _missing(_WINDOW_NEEDS)
+    return f"system packages are missing (Debian, Ubuntu: apt-get install {missing})" if missing else ""
 
 
 def prepare(headless: bool) -> None:
@@ -33,21 +69,25 @@ def prepare(headless: bool) -> None:
     Raises
     ------
     RuntimeError
-        If neither EGL nor OSMesa is on this machine (Linux), naming the packages that bring them.
+        If system libraries are missing (Linux), naming the packages that bring them.
     """
     if headless:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.fonts.warning=false")
-    if not sys.platform.startswith("linux") or "VTK_DEFAULT_OPENGL_WINDOW" in os.environ:
+    if not sys.platform.startswith("linux"):
         return
-    if _loads("libEGL.so.1"):
+    missing = _missing(_QT_NEEDS)
+    if missing:
+        raise RuntimeError(f"Qt cannot start, system libraries are missing. Debian, Ubuntu: apt-get install {missing}")
+    if "VTK_DEFAULT_OPENGL_WINDOW" in os.environ:
+        return
+    if _egl_devices() > 0:
         os.environ["VTK_DEFAULT_OPENGL_WINDOW"] = "vtkEGLRenderWindow"
-    elif _loads("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so"):
+    elif any(map(_loads, ("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so"))):
         os.environ["VTK_DEFAULT_OPENGL_WINDOW"] = "vtkOSOpenGLRenderWindow"
     else:
         raise RuntimeError(
-            "Slice and 3D views cannot be drawn: neither libEGL.so.1 nor libOSMesa is installed. "
-            f"On Debian or Ubuntu: apt-get install {PACKAGES}"
+            "Slice and 3D views cannot be drawn: EGL finds no device and OSMesa is not installed. "
+            f"Debian, Ubuntu: apt-get install {_DRIVER_PACKAGES}"
         )
 
 

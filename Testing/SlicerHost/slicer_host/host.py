@@ -36,6 +36,7 @@ class Host:
         from . import pythonqt
 
         pythonqt.protect_others()
+        slicer.app, slicer.mrmlScene = self._process["app"], self._process["app"].mrmlScene()
         self.slicer = slicer
         self.app = slicer.app
         self.window = self._process["window"]
@@ -57,7 +58,6 @@ class Host:
         if cls._process:
             return
         environment.prepare(headless)
-        import slicer
         from PySide6.QtCore import qInstallMessageHandler
         from PySide6.QtWidgets import QApplication
 
@@ -84,9 +84,8 @@ class Host:
         window = HostWindow()
         app.setLayoutManager(qSlicerLayoutManager(app._core, window.viewport))
         app.layoutManager().resetThreeDViews()
-        slicer.app = app
         vtk_errors = _record_vtk_errors()
-        cls._process.update(errors=errors, vtk_errors=vtk_errors, messages=messages, window=window)
+        cls._process.update(app=app, errors=errors, vtk_errors=vtk_errors, messages=messages, window=window)
 
     def load_module(self, path: str | Path) -> LoadedModule:
         """Load a scripted module as Slicer does and show its panel."""

@@ -11,16 +11,12 @@ from .ctk import ctkDoubleSpinBox, ctkSliderWidget
 from .form_loader import register
 
 
-@register
-class qMRMLWidget(QWidget):  # noqa: N801
+class _SceneWidget(QWidget):
     mrmlSceneChanged = Signal(object)
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self._scene = None
-
-    def mrmlScene(self):
-        return self._scene
 
     def setMRMLScene(self, scene) -> None:
         if scene is not self._scene:
@@ -29,7 +25,13 @@ class qMRMLWidget(QWidget):  # noqa: N801
 
 
 @register
-class qSlicerWidget(qMRMLWidget):  # noqa: N801
+class qMRMLWidget(_SceneWidget):  # noqa: N801
+    def mrmlScene(self):
+        return self._scene
+
+
+@register
+class qSlicerWidget(_SceneWidget):  # noqa: N801
     pass
 
 
@@ -67,11 +69,12 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
         self._labels: dict[str, str] = {}
         self._none_enabled, self._none_display = False, "None"
         self._flags = {"add": True, "remove": True, "edit": False, "rename": False}
-        self._hidden_shown = self._child_types_shown = False
+        self._hidden_shown, self._child_types_shown = False, True
         self._hidden_types: list[str] = []
         self._base_name, self._select_upon_creation = "", True
         self._current = ""
         self._observations = Observations()
+        self.destroyed.connect(self._observations.remove_all)
         self._combo = QComboBox(self)
         self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._combo.setMinimumContentsLength(8)
@@ -91,21 +94,31 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
         self._observations.remove_all()
         self._scene = scene
         if scene is not None:
-            for event in (vtkMRMLScene.NodeAddedEvent, vtkMRMLScene.NodeRemovedEvent):
-                self._observations.add(scene, event, self._on_scene)
+            self._observations.add(scene, vtkMRMLScene.NodeAddedEvent, self._on_added)
+            self._observations.add(scene, vtkMRMLScene.NodeRemovedEvent, self._on_removed)
             for event in (vtkMRMLScene.EndBatchProcessEvent, vtkMRMLScene.EndCloseEvent):
                 self._observations.add(scene, event, lambda *_: self._refresh())
+            for node in map(scene.GetNthNode, range(scene.GetNumberOfNodes())):
+                self._follow(node)
         self._refresh()
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _on_scene(self, _scene, event, node) -> None:
-        if not any(node.IsA(kind) for kind in self._types):
-            return
-        if event == "NodeAddedEvent" or event == vtkMRMLScene.NodeAddedEvent:
+    def _follow(self, node) -> None:
+        if any(node.IsA(kind) for kind in self._types):
             self._observations.add(node, vtk.vtkCommand.ModifiedEvent, lambda *_: self._on_renamed())
-        else:
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_added(self, _scene, _event, node) -> None:
+        self._follow(node)
+        self._on_scene(node)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_removed(self, _scene, _event, node) -> None:
+        if node is self.currentNode():
             self.nodeAboutToBeRemoved.emit(node)
-        if not self._scene.IsBatchProcessing():
+        self._on_scene(node)
+
+    def _on_scene(self, node) -> None:
+        if any(node.IsA(kind) for kind in self._types) and not self._scene.IsBatchProcessing():
             self._refresh()
 
     def _on_renamed(self) -> None:
@@ -243,6 +256,8 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
     def _setting(kind: type, attribute: str):  # noqa: N805
         def write(self, value) -> None:
             setattr(self, attribute, list(value) if kind == "QStringList" else value)
+            scene, self._scene = self._scene, None
+            self.setMRMLScene(scene)
             self._refresh()
 
         return Property(kind, lambda self: getattr(self, attribute), write)
