@@ -234,17 +234,24 @@ def _depth_behind_middle(grid: CommonGrid) -> np.ndarray:
     return result
 
 
+def _otsu(values: np.ndarray) -> float:
+    """Otsu's threshold: in T1-weighted images with fat saturation, organs lie above it and fat below."""
+    threshold = sitk.OtsuThresholdImageFilter()
+    threshold.Execute(sitk.GetImageFromArray(np.ascontiguousarray(values, np.float32)[None]))
+    return threshold.GetThreshold()
+
+
 def _deepest_organ(
     grid: CommonGrid, is_ct: bool, side: np.ndarray, least_depth_mm: float, reach: float
 ) -> np.ndarray | None:
     values = np.nan_to_num(grid.typical, nan=-1000.0 if is_ct else 0.0)
     smooth = ndimage.gaussian_filter(values, 1.0)
-    soft = (smooth > 15) & (smooth < 220) if is_ct else smooth > 0.25 * np.median(values[grid.body])
+    soft = (smooth > 15) & (smooth < 220) if is_ct else smooth > 0.8 * _otsu(values[grid.body])
     spread = np.sqrt(np.maximum(ndimage.gaussian_filter(values**2, 1.5) - ndimage.gaussian_filter(values, 1.5) ** 2, 0))
     within = grid.body & soft & side
     if not within.any():
         return None
-    within &= spread < (35 if is_ct else 2.5 * np.median(spread[within]))
+    within &= spread < (35 if is_ct else 0.3 * smooth)
     # Beyond the first and the last slice the organ goes on: padding keeps depth from ending there.
     padded = np.pad(within, ((6, 6), (0, 0), (0, 0)), mode="edge")
     depth = ndimage.distance_transform_edt(padded, sampling=GRID_MM)[6:-6]

@@ -84,6 +84,8 @@ _SAME_STAGE_TWICE = 0.25
 _AGAINST_TIME = 0.02
 _AGAINST_SERIES_ORDER = 0.25
 _MOST_ASSIGNMENTS = 50_000
+_GAIN_STEP = 0.08
+_MR_GAIN_SPREAD = 0.18
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,18 @@ def _ct_log_likelihood(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mr_log_likelihood(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(volume, stage, hidden) and log prior (hidden): the gain of the scanner and uptake by the liver."""
+    """(volume, stage, hidden) and log prior (hidden): the gain of the scanner.
+
+    The gain of each volume differs a little from that of the study, since coils shade and scanners scale series.
+    """
     logs = np.log(np.where(values > 0, values, np.nan))
     typical = np.nanmedian(logs) if np.isfinite(logs).any() else 0.0
-    gains = typical + np.linspace(-1.4, 0.8, 34)
+    gains = typical + np.arange(-1.8, 1.2, _GAIN_STEP)
     expected = gains[:, None, None] + _MR_LOG_SIGNAL[None]
-    return _sum_organs(logs, expected, _MR_LOG_SPREAD, np.zeros(len(gains)))
+    likelihood, log_prior = _sum_organs(logs, expected, _MR_LOG_SPREAD, np.zeros(len(gains)))
+    own_gain = -0.5 * ((gains[:, None] - gains[None, :]) / _MR_GAIN_SPREAD) ** 2
+    own_gain -= logsumexp(own_gain, axis=1, keepdims=True)
+    return logsumexp(likelihood[:, :, None, :] + own_gain[None, None], axis=3), log_prior
 
 
 def _sum_organs(
