@@ -70,8 +70,10 @@ class WorkerRunner:
         events = worker.poll()
         if not worker.is_running:
             self._timer.stop()
-            self._worker = None
         for event in events:
+            # The job is over once its last event is handed over, not before.
+            if event is events[-1] and not worker.is_running:
+                self._worker = None
             self._on_event(event)
 
 

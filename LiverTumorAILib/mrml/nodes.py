@@ -35,6 +35,10 @@ def remove_with_display(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode) ->
     """Remove a node and what only serves it."""
     servants = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
     servants += [node.GetNthStorageNode(index) for index in range(node.GetNumberOfStorageNodes())]
+    # Slicer's subject hierarchy follows the scene; the bare node of slicer-core does not.
+    hierarchy = _hierarchy(scene)
+    if item := hierarchy.GetItemByDataNode(node):
+        hierarchy.RemoveItem(item, False, False)
     scene.RemoveNode(node)
     for servant in filter(None, servants):
         scene.RemoveNode(servant)
@@ -42,7 +46,7 @@ def remove_with_display(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode) ->
 
 def put_in_folder(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode, folder: str) -> None:
     """Show a node inside a folder of the subject hierarchy; the folder is made if missing."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    hierarchy = _hierarchy(scene)
     root = hierarchy.GetSceneItemID()
     item = hierarchy.GetItemChildWithName(root, folder) or hierarchy.CreateFolderItem(root, folder)
     child = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(item, node)
@@ -51,7 +55,11 @@ def put_in_folder(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode, folder: 
 
 def remove_folder(scene: slicer.vtkMRMLScene, folder: str) -> None:
     """Remove an empty folder of the subject hierarchy."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    hierarchy = _hierarchy(scene)
     item = hierarchy.GetItemChildWithName(hierarchy.GetSceneItemID(), folder)
     if item and not hierarchy.GetNumberOfItemChildren(item):
         hierarchy.RemoveItem(item)
+
+
+def _hierarchy(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSubjectHierarchyNode:
+    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)

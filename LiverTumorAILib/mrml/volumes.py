@@ -10,14 +10,14 @@ from LiverTumorAILib.study import Modality, Phase
 
 AIR_HU = -1024
 CT_WINDOWS = {
-    Phase.NON_CONTRAST: (250, 50),
-    Phase.ARTERIAL: (350, 80),
-    Phase.PORTAL_VENOUS: (350, 90),
-    Phase.DELAYED: (300, 80),
+    Phase.NON_CONTRAST: (350, 40),
+    Phase.ARTERIAL: (400, 70),
+    Phase.PORTAL_VENOUS: (400, 80),
+    Phase.DELAYED: (400, 60),
 }
-"""(window, level) in HU for looking at the liver."""
+"""(window, level) in HU for looking at the liver; fat stays visible."""
 
-DEFAULT_CT_WINDOW = (350, 40)
+DEFAULT_CT_WINDOW = (400, 50)
 
 
 def show_volume(

@@ -1,0 +1,102 @@
+"""Correcting segments in the module's panel, with the mouse."""
+
+import pytest
+
+pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
+pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
+
+from module_host import click_row, load_panel, table_texts, wait
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from slicer_host import Host
+
+from LiverTumorAILib.lesions.findings_io import read_findings
+from LiverTumorAILib.mrml.nodes import owned_nodes
+
+pytest_plugins = ["module_fixtures"]
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Host(size=(1280, 800)) as started:
+        yield started
+
+
+@pytest.fixture
+def host(running):
+    yield running
+    running.check()
+    running.messages.shown.clear()
+
+
+@pytest.fixture(scope="module")
+def panel(running, results):
+    return load_panel(running, results)
+
+
+@pytest.fixture
+def scene(host):
+    return host.slicer.mrmlScene
+
+
+def paint(host, panel, diameter_mm=60):
+    """Paint a ball in the middle of the axial view, with the mouse."""
+    editor = panel.findings.editing.editor
+    editor.setActiveEffectByName("Paint")
+    effect = editor.activeEffect()
+    effect.setParameter("BrushDiameterIsRelative", "0")
+    effect.setParameter("BrushAbsoluteDiameter", diameter_mm)
+    effect.setParameter("BrushSphere", 1)
+    view = host.app.layoutManager().sliceWidget("Red").viewWidget()
+    place = QPoint(view.width() // 2, view.height() // 2)
+    QTest.mouseMove(view, place)
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=place)
+    host.process_events(0.1)
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=place)
+    host.process_events(0.8)
+
+
+@pytest.fixture(scope="module")
+def painted(running, panel):
+    """The second lesion enlarged by a ball of 60 mm."""
+    click_row(panel.ui.lesionTable, 1)
+    panel.ui.editingSection.collapsed = False
+    click_row(panel.ui.lesionTable, 1)
+    assert panel.findings.editing.editor.currentSegmentID() == "lesion-2"
+    paint(running, panel)
+    return panel
+
+
+def test_measures_in_the_table_follow_what_is_painted(study, painted, scene):
+    before = study[0].lesions[1].measurement
+    after = painted.findings.shown.lesion(study[0].lesions[1].uid).measurement
+    assert before.volume_mm3 == pytest.approx(4189, rel=0.1)
+    assert after.long_axis.length_mm == pytest.approx(60, abs=5)
+    row = table_texts(painted.ui.lesionTable)[1]
+    assert row[3] == f"{after.long_axis.length_mm:.0f} × {after.short_axis.length_mm:.0f}"
+    assert row[4] == f"{after.volume_mm3 / 1000:.0f} ml"
+    line = owned_nodes(scene)[f"axis:long:{study[0].lesions[1].uid}"]
+    assert line.GetNthControlPointLabel(0) == f"{after.long_axis.length_mm:.0f} mm"
+
+
+def test_an_edit_is_saved_with_the_results(host, study, painted, tmp_path):
+    painted.exportResults(tmp_path / "saved")
+    wait(host, painted)
+    assert host.messages.texts("error") == []
+    saved = {lesion.uid: lesion for lesion in read_findings(tmp_path / "saved").lesions}
+    uid = study[0].lesions[1].uid
+    assert saved[uid].measurement.volume_mm3 == pytest.approx(
+        painted.findings.shown.lesion(uid).measurement.volume_mm3, rel=1e-6
+    )
+    assert "lesions.csv" in {path.name for path in (tmp_path / "saved").iterdir()}
+    assert "<html" in (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    assert len((tmp_path / "saved" / "report.html").read_text(encoding="utf-8")) > 1000
+
+
+def test_leaving_the_module_puts_the_tools_down(host, painted):
+    editor = painted.findings.editing.editor
+    assert editor.activeEffect() is not None
+    painted.parent.exit()
+    assert editor.activeEffect() is None
+    painted.parent.enter()
+    assert painted.ui.liverCheckBox.isChecked()

@@ -1,0 +1,160 @@
+"""Reviewing findings in the module's panel: real Qt, real MRML, real slice views."""
+
+import pytest
+
+pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
+pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
+
+from module_host import backgrounds, click_row, load_panel, middle, slice_positions, table_texts, visible_axes, wait
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from slicer_host import Host
+
+from LiverTumorAILib.lesions import Certainty
+
+pytest_plugins = ["module_fixtures"]
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Host(size=(1280, 800)) as started:
+        yield started
+
+
+@pytest.fixture
+def host(running):
+    yield running
+    running.check()
+    running.messages.shown.clear()
+
+
+@pytest.fixture(scope="module")
+def panel(running, results):
+    return load_panel(running, results)
+
+
+@pytest.fixture
+def scene(host):
+    return host.slicer.mrmlScene
+
+
+def test_each_lesion_has_a_row_with_type_certainty_axes_and_volume(study, panel):
+    lesions = study[0].lesions
+    assert table_texts(panel.ui.lesionTable) == [
+        [
+            str(lesion.label),
+            f"{lesion.type.title[0].upper()}{lesion.type.title[1:]} {lesion.type_probabilities[lesion.type]:.0%}",
+            "yes" if lesion.certainty is Certainty.CERTAIN else "uncertain",
+            f"{lesion.measurement.long_axis.length_mm:.0f} × {lesion.measurement.short_axis.length_mm:.0f}",
+            f"{lesion.measurement.volume_mm3 / 1000:.{0 if lesion.measurement.volume_mm3 >= 10_000 else 1}f} ml",
+        ]
+        for lesion in lesions
+    ]
+
+
+def test_the_summary_says_what_was_found_and_how_sure(panel):
+    text = panel.ui.summaryLabel.text()
+    assert "HCC 92%, malignant type" in text
+    assert "certain" in text
+    assert "3 lesions, liver" in text
+
+
+def test_the_largest_lesion_is_shown_at_once(study, panel, scene):
+    assert slice_positions(scene) == middle(study[0].lesions[0])
+
+
+def test_a_click_moves_all_views_to_the_lesion_and_shows_its_axes(study, panel, scene):
+    for row in (1, 2, 0):
+        click_row(panel.ui.lesionTable, row)
+        lesion = study[0].lesions[row]
+        assert slice_positions(scene) == middle(lesion)
+        assert visible_axes(scene) == {f"axis:long:{lesion.uid}", f"axis:short:{lesion.uid}"}
+
+
+def test_a_second_click_brings_views_back(study, panel, scene):
+    click_row(panel.ui.lesionTable, 1)
+    scene.GetNodeByID("vtkMRMLSliceNodeRed").SetSliceOffset(40)
+    click_row(panel.ui.lesionTable, 1)
+    assert slice_positions(scene) == middle(study[0].lesions[1])
+
+
+def test_the_keyboard_moves_from_lesion_to_lesion(study, panel, scene):
+    click_row(panel.ui.lesionTable, 0)
+    QTest.keyClick(panel.ui.lesionTable, Qt.Key.Key_Down)
+    assert slice_positions(scene) == middle(study[0].lesions[1])
+
+
+def test_reasons_of_doubt_are_told(panel):
+    click_row(panel.ui.lesionTable, 1)
+    assert "no type reaches a probability of 50%" in panel.ui.lesionHintLabel.text()
+    assert "no type reaches a probability of 50%" in panel.ui.lesionTable.item(1, 1).toolTip()
+
+
+def test_the_phase_shown_can_be_chosen(panel, scene):
+    assert backgrounds(scene) == {"portal venous"}
+    combo = panel.ui.shownPhaseComboBox
+    assert [combo.itemText(i) for i in range(combo.count())] == ["non-contrast", "arterial", "portal venous", "delayed"]
+    combo.setCurrentIndex(1)
+    assert backgrounds(scene) == {"arterial"}
+
+
+@pytest.mark.parametrize(
+    ("box", "segment", "at_first"),
+    [("liver", "liver", True), ("organs", "spleen", False), ("lesions", "lesion-2", True)],
+)
+def test_segments_can_be_hidden_and_shown(panel, box, segment, at_first):
+    display = panel.findings.shown.segmentation.GetDisplayNode()
+    check = getattr(panel.ui, f"{box}CheckBox")
+    assert (check.isChecked(), display.GetSegmentVisibility(segment)) == (at_first, at_first)
+    check.click()
+    assert display.GetSegmentVisibility(segment) is not at_first
+
+
+def test_hidden_axes_stay_hidden_when_another_lesion_is_chosen(panel, scene):
+    panel.ui.axesCheckBox.click()
+    assert visible_axes(scene) == set()
+    click_row(panel.ui.lesionTable, 1)
+    assert visible_axes(scene) == set()
+    panel.ui.axesCheckBox.click()
+    assert len(visible_axes(scene)) == 2
+
+
+def test_opacity_follows_the_slider(panel):
+    panel.ui.opacitySlider.setValue(0.4)
+    assert panel.findings.shown.segmentation.GetDisplayNode().GetOpacity2DFill() == pytest.approx(0.4)
+
+
+def test_surfaces_are_shown_in_3d_on_demand(panel):
+    display = panel.findings.shown.segmentation.GetDisplayNode()
+    assert not display.GetVisibility3D()
+    panel.ui.show3DButton.click()
+    assert display.GetVisibility3D()
+    assert panel.findings.shown.segmentation.GetClosedSurfaceInternalRepresentation("lesion-1").GetNumberOfPoints() > 50
+    panel.ui.show3DButton.click()
+    assert not display.GetVisibility3D()
+
+
+def test_results_without_edits_are_saved_as_they_are(host, panel, results, tmp_path):
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    names = {path.relative_to(results) for path in results.rglob("*")}
+    assert {path.relative_to(tmp_path / "saved") for path in (tmp_path / "saved").rglob("*")} == names
+    assert (tmp_path / "saved" / "findings.json").read_bytes() == (results / "findings.json").read_bytes()
+
+
+def test_saving_into_a_folder_with_files_is_refused(host, panel, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    panel.exportResults(tmp_path)
+    wait(host, panel)
+    (message,) = host.messages.texts("error")
+    assert "not empty" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_choices_are_kept_with_the_scene(panel, scene):
+    panel.ui.organsCheckBox.setChecked(True)
+    panel.ui.studyPathLineEdit.currentPath = "/some/study"
+    node = scene.GetSingletonNode("LiverTumorAI", "vtkMRMLScriptedModuleNode")
+    again = type(panel.logic.getParameterNode())(node)
+    assert again.showOrgans
+    assert again.studyPath == "/some/study"

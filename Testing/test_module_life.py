@@ -1,0 +1,90 @@
+"""The panel from its opening to the closing of the scene."""
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
+pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
+
+from module_host import backgrounds, load_panel, table_texts, wait, write_results_folder
+from slicer_host import Host
+
+from LiverTumorAILib.lesions import NORMAL, Certainty, PatientSummary
+from LiverTumorAILib.mrml.nodes import owned_nodes
+
+pytest_plugins = ["module_fixtures"]
+
+
+@pytest.fixture
+def running():
+    with Host(size=(1280, 800)) as started:
+        yield started
+
+
+@pytest.fixture
+def host(running):
+    yield running
+    running.check()
+    running.messages.shown.clear()
+
+
+@pytest.fixture
+def panel(running, results):
+    return load_panel(running, results)
+
+
+@pytest.fixture
+def scene(host):
+    return host.slicer.mrmlScene
+
+
+def test_before_anything_is_loaded_nothing_can_be_run_or_saved(host):
+    panel = load_panel(host)
+    for button in ("runButton", "cancelButton", "reportButton", "exportButton", "show3DButton"):
+        assert not getattr(panel.ui, button).isEnabled(), button
+    assert panel.ui.loadButton.isEnabled()
+    assert not panel.ui.installButton.isVisible()
+    assert "Not for clinical use" in panel.ui.disclaimerLabel.text()
+    assert panel.ui.disclaimerLabel.isVisible()
+
+
+def test_a_folder_that_holds_no_results_gives_one_clear_line(host, tmp_path):
+    panel = load_panel(host)
+    panel.showResults(tmp_path)
+    wait(host, panel)
+    (message,) = host.messages.texts("error")
+    assert "\n" not in message
+    assert panel.ui.statusLabel.text() == message
+    assert panel.ui.loadButton.isEnabled()
+
+
+def test_closing_the_scene_empties_the_panel(host, panel, scene):
+    panel.ui.editingSection.collapsed = False
+    host.app._core.close_scene()
+    host.process_events(0.2)
+    assert table_texts(panel.ui.lesionTable) == []
+    assert panel.ui.summaryLabel.text() == "No findings yet."
+    assert not panel.ui.exportButton.isEnabled()
+    assert not owned_nodes(scene)
+
+
+def test_results_can_be_shown_again_after_the_scene_was_closed(host, panel, results, scene):
+    host.app._core.close_scene()
+    panel.showResults(results)
+    wait(host, panel)
+    assert len(table_texts(panel.ui.lesionTable)) == 3
+    assert backgrounds(scene) == {"portal venous"}
+
+
+def test_a_patient_without_lesions_is_told_so(host, study, tmp_path):
+    findings, images = study
+    nothing = replace(
+        findings,
+        lesions=(),
+        lesion_labels=findings.lesion_labels * 0,
+        patient=PatientSummary(NORMAL, {}, Certainty.CERTAIN),
+    )
+    panel = load_panel(host, write_results_folder(nothing, images, tmp_path / "results"))
+    assert "No focal lesion found" in panel.ui.summaryLabel.text()
+    assert panel.ui.lesionTable.rowCount() == 0

@@ -1,0 +1,185 @@
+"""From a study folder to findings in the module's panel, with the real worker process."""
+
+import pytest
+
+pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
+pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
+
+import psutil
+from analytic_network import write_network
+from module_host import backgrounds, click_row, load_panel, table_texts, wait
+from slicer_host import Host
+from test_pipeline import write_study
+
+from LiverTumorAILib.lesions.findings_io import read_findings
+from LiverTumorAILib.mrml.nodes import owned_nodes
+
+PHASE = 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models(tmp_path_factory):
+    """The worker finds a network whose answers are known."""
+    folder = tmp_path_factory.mktemp("models")
+    write_network(folder, spacing_mm=(3.0, 3.0, 3.0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIVERTUMORAI_MODELS", str(folder))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("workflow") / "case", shift_mm=6.0)
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Host(size=(1280, 800)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def panel(running):
+    return load_panel(running)
+
+
+@pytest.fixture(scope="module")
+def loaded(running, panel, folder):
+    panel.ui.studyPathLineEdit.currentPath = str(folder)
+    panel.ui.loadButton.click()
+    assert panel.busy
+    assert not panel.ui.loadButton.isEnabled()
+    wait(running, panel)
+    return panel
+
+
+@pytest.fixture(scope="module")
+def analyzed(running, loaded):
+    seen = []
+    loaded.ui.progressBar.valueChanged.connect(seen.append)
+    loaded.ui.runButton.click()
+    assert loaded.ui.cancelButton.isEnabled()
+    wait(running, loaded, 300)
+    assert running.messages.texts("error") == []
+    assert seen == sorted(seen)
+    return loaded
+
+
+@pytest.fixture
+def host(running):
+    running.messages.shown.clear()
+    yield running
+    running.check()
+
+
+def workers():
+    """Worker processes of this process that run."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "LiverTumorAILib.worker" in " ".join(child.cmdline())]
+
+
+def test_loading_shows_each_acquisition_with_its_phase(loaded):
+    rows = table_texts(loaded.ui.phasesTable)
+    assert [row[0] for row in rows] == ["arterial.nii.gz", "portal_venous.nii.gz"]
+    assert [row[2:] for row in rows] == [["given", "56 × 3 mm"]] * 2
+    combos = [loaded.ui.phasesTable.cellWidget(row, PHASE) for row in range(2)]
+    assert [combo.currentText() for combo in combos] == ["arterial", "portal venous"]
+    assert loaded.ui.runButton.isEnabled()
+
+
+def test_a_row_shows_its_acquisition_and_the_reason_for_its_phase(host, loaded):
+    for row, name in ((1, "portal_venous.nii.gz"), (0, "arterial.nii.gz")):
+        click_row(loaded.ui.phasesTable, row, 0)
+        assert backgrounds(host.slicer.mrmlScene) == {name}
+        assert loaded.ui.phaseHintLabel.text()
+
+
+def test_a_study_without_any_phase_cannot_be_analyzed(loaded):
+    combos = [loaded.ui.phasesTable.cellWidget(row, PHASE) for row in range(2)]
+    for combo in combos:
+        combo.setCurrentText("leave out")
+    assert not loaded.ui.runButton.isEnabled()
+    for combo, phase in zip(combos, ("arterial", "portal venous"), strict=True):
+        combo.setCurrentText(phase)
+    assert loaded.ui.runButton.isEnabled()
+    assert table_texts(loaded.ui.phasesTable)[0][2] == "set"
+
+
+def test_findings_appear_in_table_and_views(host, analyzed):
+    rows = table_texts(analyzed.ui.lesionTable)
+    assert rows[0][1].startswith("HCC")
+    assert any(row[1].startswith("Cyst") for row in rows)
+    assert analyzed.findings.shown.segmentation.GetSegmentation().GetSegment("liver") is not None
+    assert backgrounds(host.slicer.mrmlScene) == {"portal venous"}
+    assert not any(role.startswith("acquisition") for role in owned_nodes(host.slicer.mrmlScene))
+
+
+def test_findings_can_be_saved_and_read_again(host, analyzed, tmp_path):
+    analyzed.exportResults(tmp_path / "saved")
+    wait(host, analyzed)
+    shown = analyzed.findings.shown.findings
+    assert [lesion.uid for lesion in read_findings(tmp_path / "saved").lesions] == [
+        lesion.uid for lesion in shown.lesions
+    ]
+
+
+def test_a_corrected_phase_is_what_the_analysis_uses(host, analyzed):
+    combos = [analyzed.ui.phasesTable.cellWidget(row, PHASE) for row in range(2)]
+    combos[0].setCurrentText("leave out")
+    analyzed.ui.runButton.click()
+    wait(host, analyzed, 300)
+    combos[0].setCurrentText("arterial")
+    assert [phase.title for phase in analyzed.findings.shown.phases] == ["portal venous"]
+
+
+def test_cancel_ends_the_worker_and_leaves_the_panel_usable(host, analyzed):
+    before = table_texts(analyzed.ui.lesionTable)
+    analyzed.ui.runButton.click()
+    host.wait_until(lambda: analyzed.ui.progressBar.value() > 0, 60)
+    assert workers()
+    analyzed.ui.cancelButton.click()
+    wait(host, analyzed, 10)
+    assert analyzed.ui.statusLabel.text() == "Cancelled. Nothing was left behind."
+    host.wait_until(lambda: not workers(), 5)
+    assert table_texts(analyzed.ui.lesionTable) == before
+    assert analyzed.ui.runButton.isEnabled()
+    assert not analyzed.ui.cancelButton.isEnabled()
+    assert host.messages.texts("error") == []
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "no image"])
+def test_bad_input_gives_one_clear_line_and_leaves_the_panel_usable(host, analyzed, tmp_path, kind):
+    folder = tmp_path / "study"
+    if kind != "missing":
+        folder.mkdir()
+    if kind == "no image":
+        (folder / "letter.txt").write_text("nothing to see", encoding="utf-8")
+    analyzed.openStudy(folder)
+    wait(host, analyzed)
+    (message,) = host.messages.texts("error")
+    assert "\n" not in message
+    assert analyzed.ui.statusLabel.text() == message
+    assert analyzed.ui.loadButton.isEnabled()
+    assert not analyzed.ui.runButton.isEnabled()
+
+
+def test_closing_the_scene_ends_what_runs(host, analyzed, folder):
+    analyzed.openStudy(folder)
+    host.wait_until(workers, 30)
+    host.app._core.close_scene()
+    host.wait_until(lambda: not workers(), 10)
+    host.process_events(0.3)
+    assert not analyzed.busy
+    assert analyzed.ui.loadButton.isEnabled()
+    assert table_texts(analyzed.ui.phasesTable) == []
+
+
+def test_results_asked_for_during_loading_follow_it(host, analyzed, folder, tmp_path):
+    from analytic_findings import analytic_study
+    from module_host import write_results_folder
+
+    analyzed.openStudy(folder)
+    analyzed.showResults(write_results_folder(*analytic_study(), tmp_path / "results"))
+    wait(host, analyzed)
+    assert len(table_texts(analyzed.ui.phasesTable)) == 2
+    assert len(table_texts(analyzed.ui.lesionTable)) == 3
