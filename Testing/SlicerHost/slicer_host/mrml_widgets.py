@@ -7,7 +7,7 @@ from PySide6.QtCore import Property, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QInputDialog, QWidget
 from slicer import vtkMRMLScene
 
-from .ctk import ctkDoubleSpinBox, ctkSliderWidget
+from .ctk_numbers import ctkDoubleSpinBox, ctkSliderWidget
 from .form_loader import register
 
 

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QWidget
 
 from . import (
     ctk,
+    ctk_numbers,
+    ctk_paths,
     layout,
     mrml_widgets,
     packages,
@@ -55,7 +57,8 @@ def slicer_classes() -> dict[str, type]:
 
 def ctk_classes() -> dict[str, type]:
     """Classes offered as ``ctk.ctkXxx``."""
-    return {name: item for name, item in vars(ctk).items() if isinstance(item, type) and name.startswith("ctk")}
+    items = [item for source in (ctk, ctk_numbers, ctk_paths) for item in vars(source).items()]
+    return {name: item for name, item in items if isinstance(item, type) and name.startswith("ctk")}
 
 
 def install(app: qSlicerApplication, messages: Messages) -> None:

@@ -9,7 +9,7 @@ from enum import Enum
 
 from PySide6 import QtWidgets
 
-from . import ctk, mrml_widgets
+from . import ctk_numbers, ctk_paths, mrml_widgets
 
 
 class Connector:
@@ -39,7 +39,7 @@ def _set_range(widget, parameter, lowest: float, highest: float) -> None:
     within = _note(parameter, "WithinRange")
     minimum = within or _note(parameter, "Minimum")
     maximum = within or _note(parameter, "Maximum")
-    slider = isinstance(widget, QtWidgets.QSlider | ctk.ctkSliderWidget)
+    slider = isinstance(widget, QtWidgets.QSlider | ctk_numbers.ctkSliderWidget)
     if slider and (minimum is None or maximum is None):
         raise RuntimeError(f"{parameter.name}: a slider needs a bounded number, Annotated[..., WithinRange(a, b)]")
 
@@ -72,7 +72,7 @@ def _int(widget, parameter) -> Connector | None:
 
 
 def _float(widget, parameter) -> Connector | None:
-    sliders = (ctk.ctkSliderWidget, mrml_widgets.qMRMLSliderWidget)
+    sliders = (ctk_numbers.ctkSliderWidget, mrml_widgets.qMRMLSliderWidget)
     if parameter.kind is not float or type(widget) not in (QtWidgets.QDoubleSpinBox, *sliders):
         return None
     _set_range(widget, parameter, float("-inf"), float("inf"))
@@ -121,14 +121,14 @@ def _text(widget, parameter) -> Connector | None:
 def _path(widget, parameter) -> Connector | None:
     if not (isinstance(parameter.kind, type) and issubclass(parameter.kind, pathlib.PurePath)):
         return None
-    if type(widget) is ctk.ctkPathLineEdit:
+    if type(widget) is ctk_paths.ctkPathLineEdit:
         return Connector(
             widget,
             "currentPathChanged",
             lambda: parameter.kind(widget.currentPath),
             lambda value: widget.setCurrentPath(str(value)),
         )
-    if type(widget) is ctk.ctkDirectoryButton:
+    if type(widget) is ctk_paths.ctkDirectoryButton:
         return Connector(
             widget,
             "directoryChanged",

@@ -14,7 +14,7 @@ from trame_slicer.segmentation import (
 from trame_slicer.segmentation.paint_effect_parameters import BrushDiameterMode
 
 from . import icons
-from .ctk import ctkSliderWidget
+from .ctk_numbers import ctkSliderWidget
 
 EFFECTS = {
     "Paint": SegmentationEffectPaint,
