@@ -82,6 +82,8 @@ def _masked_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.roll(full, back, (0, 1, 2))[tuple(slice(size) for size in shape)]
 
     mask_a, mask_b = np.isfinite(first), np.isfinite(second)
+    if not (mask_a.any() and mask_b.any()):
+        return np.full(shape, -np.inf)
     a = np.where(mask_a, first - np.nanmean(first), 0.0)
     b = np.where(mask_b, second - np.nanmean(second), 0.0)
     ma, mb, fa, fb = (transform(v) for v in (mask_a.astype(float), mask_b.astype(float), a, b))

@@ -71,7 +71,8 @@ def compose_fields(first: sitk.Image, second: sitk.Image) -> sitk.Image:
 
     Where `first` leads outside the grid of `second`, nothing is added.
     """
-    return first + _warp(second, first, sitk.sitkLinear, 0.0)
+    further = _warp(second, first, sitk.sitkLinear, 0.0)
+    return _field_like(first, sitk.GetArrayViewFromImage(first) + sitk.GetArrayViewFromImage(further))
 
 
 def invert_field(field: sitk.Image, moving: sitk.Image, iterations: int = 20) -> sitk.Image:
@@ -79,9 +80,16 @@ def invert_field(field: sitk.Image, moving: sitk.Image, iterations: int = 20) ->
 
     Outside the field's own grid its border's displacements are continued.
     """
-    inverse = sitk.Image(moving.GetSize(), sitk.sitkVectorFloat64, 3)
-    inverse.CopyInformation(moving)
+    inverse = _field_like(moving, np.zeros((*moving.GetSize()[::-1], 3)))
     for _ in range(iterations):
         back = sitk.DisplacementFieldTransform(inverse)
-        inverse = sitk.Resample(field, moving, back, sitk.sitkLinear, 0.0, sitk.sitkVectorFloat64, True) * -1.0
+        there = sitk.Resample(field, moving, back, sitk.sitkLinear, 0.0, sitk.sitkVectorFloat64, True)
+        inverse = _field_like(moving, -sitk.GetArrayViewFromImage(there))
     return inverse
+
+
+def _field_like(image: sitk.Image, vectors: np.ndarray) -> sitk.Image:
+    """A displacement field on an image's grid from an array (z, y, x, 3)."""
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    field.CopyInformation(image)
+    return field
