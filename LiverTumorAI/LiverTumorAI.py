@@ -117,6 +117,12 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.findings.editing.close()
         self.setParameterNode(None)
 
+    def onReload(self) -> None:
+        """Reload the module with its parts and the library; for developers."""
+        for name in [name for name in sys.modules if name.split(".")[0] in {"LiverTumorAIModule", "LiverTumorAILib"}]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
     def onSceneStartClose(self, _caller: vtk.vtkObject, _event: str) -> None:
         """End the job and let go of all nodes before they go."""
         self.activity.stop()
