@@ -327,7 +327,15 @@ def _aorta_window(grid: CommonGrid, is_ct: bool) -> np.ndarray:
         window[index, int(low) : int(high), near] = True
     if is_ct:
         window &= ~_behind_front_of_vertebra(grid)
+        window &= ~_always_bright(grid)
     return window
+
+
+def _always_bright(grid: CommonGrid) -> np.ndarray:
+    """(z, y, x) bone: bright and nearly the same in all volumes, where there are several."""
+    lowest = np.nan_to_num(grid.voxels, nan=np.inf).min(axis=0)
+    highest = np.nan_to_num(grid.voxels, nan=-np.inf).max(axis=0)
+    return (np.isfinite(grid.voxels).sum(axis=0) > 1) & (lowest > 220) & (highest < lowest + 40)
 
 
 def _behind_front_of_vertebra(grid: CommonGrid) -> np.ndarray:
