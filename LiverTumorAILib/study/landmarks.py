@@ -333,9 +333,11 @@ def _aorta_window(grid: CommonGrid, is_ct: bool) -> np.ndarray:
 
 def _always_bright(grid: CommonGrid) -> np.ndarray:
     """(z, y, x) bone: bright and nearly the same in all volumes, where there are several."""
-    lowest = np.nan_to_num(grid.voxels, nan=np.inf).min(axis=0)
-    highest = np.nan_to_num(grid.voxels, nan=-np.inf).max(axis=0)
-    return (np.isfinite(grid.voxels).sum(axis=0) > 1) & (lowest > 220) & (highest < lowest + 40)
+    smooth = np.stack([ndimage.uniform_filter(np.nan_to_num(voxels, nan=-1000.0), 3) for voxels in grid.voxels])
+    known = np.isfinite(grid.voxels)
+    lowest = np.where(known, smooth, np.inf).min(axis=0)
+    highest = np.where(known, smooth, -np.inf).max(axis=0)
+    return (known.sum(axis=0) > 1) & (lowest > 180) & (highest < 1.2 * lowest)
 
 
 def _behind_front_of_vertebra(grid: CommonGrid) -> np.ndarray:
