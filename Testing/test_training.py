@@ -29,7 +29,7 @@ from LiverTumorAILib.training.augmentation import (
 from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, LesionPlace, TrainingCase, prepare_case, write_case
 from LiverTumorAILib.training.export import export_model
 from LiverTumorAILib.training.loop import build_network, learning_rate, load_trained
-from LiverTumorAILib.training.losses import SegmentationLoss, deep_loss
+from LiverTumorAILib.training.losses import LESION_WEIGHT, SegmentationLoss, deep_loss
 from LiverTumorAILib.training.make_data import draw_options
 from LiverTumorAILib.training.sampler import PatchSampler
 from LiverTumorAILib.training.targets import BASE_CLASSES, LESION_CLASSES, class_map, lesion_class
@@ -231,7 +231,7 @@ class TestLoss:
         rng = np.random.default_rng(seed)
         raw, truth = rng.normal(size=(1, 4, 3, 4, 5)), rng.integers(0, 4, (1, 3, 4, 5))
         shares = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
-        weight = np.array([1.0, 2.0, 2.0, 1.0])[truth]
+        weight = np.array([1.0, LESION_WEIGHT, LESION_WEIGHT, 1.0])[truth]
         own = np.take_along_axis(shares, truth[:, None], axis=1)[:, 0]
         expected = -(weight * np.log(own)).sum() / weight.sum()
         masks = [truth == index for index in range(4)]

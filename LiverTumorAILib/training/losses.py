@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-LESION_WEIGHT = 2.0
+LESION_WEIGHT = 4.0
 _SMOOTH = 10.0
 
 

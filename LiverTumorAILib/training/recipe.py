@@ -59,14 +59,14 @@ class TrainingRecipe:
     encoder_convolutions: tuple[int, ...]
     decoder_convolutions: tuple[int, ...]
     deep_supervision: int = 2
-    steps: int = 4000
-    learning_rate: float = 1e-3
+    steps: int = 3800
+    learning_rate: float = 4e-3
     weight_decay: float = 1e-3
     warm_up: int = 100
     cool_down: float = 0.3
     gradient_norm: float = 5.0
     ema: float = 0.995
-    first_cases: int = 15
+    first_cases: int = 60
     steps_per_case: int = 25
     checkpoint_every: int = 250
     validate_every: int = 1000
@@ -85,7 +85,7 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
         classes=BASE_CLASSES,
         spacing_mm=(2.5, 2.0, 2.0),
-        patch=(48, 112, 112),
+        patch=(32, 96, 96),
         normalisation=IntensityNormalisation("window", -150.0, 250.0),
         channels=(16, 32, 64, 96, 128),
         encoder_convolutions=(1, 2, 2, 2, 1),

@@ -22,6 +22,8 @@ from LiverTumorAILib.training.recipe import TrainingRecipe
 LESION_SHARE = 0.65
 LIVER_SHARE = 0.2
 _MARGIN = (4, 8, 8)
+_TRIES = 6
+"""How often a healthy case is put back when a lesion is wanted."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,16 @@ class PatchSampler:
     def __call__(self, step: int, progress: Progress | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Input float32 (1, channels, z, y, x) and class indices int64 (1, z, y, x) of a step."""
         rng = np.random.default_rng([self.recipe.seed, step])
-        case = self.cases.case(int(rng.integers(self.recipe.pool(step, len(self.cases)))), progress)
-        images, labels = self._patch(rng, case)
+        images, labels = self._patch(rng, self.recipe.pool(step, len(self.cases)), progress)
         augment_intensities(rng, self.augmentation, images)
         drop_phases(rng, self.augmentation, images)
         channels = [normalise(image, self.recipe.normalisation) for image in images]
         inputs = np.stack([*channels, *np.isfinite(images).astype(np.float32)])
         return torch.from_numpy(inputs)[None], torch.from_numpy(labels.astype(np.int64))[None]
 
-    def _patch(self, rng: np.random.Generator, case: TrainingCase) -> tuple[np.ndarray, np.ndarray]:
+    def _patch(self, rng: np.random.Generator, pool: int, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:
         recipe = self.recipe
-        centre = self._centre(rng, case)
+        case, centre = self._centre(rng, pool, progress)
         shape = case.labels.shape
         jitter = rng.uniform(-0.3, 0.3, 3) * recipe.patch
         corner = [
@@ -64,16 +65,24 @@ class PatchSampler:
         images, labels = _cut(case, [c - m for c, m in zip(corner, _MARGIN, strict=True)], patch.source_shape)
         return apply_warp(warp, images, labels, recipe.patch)
 
-    def _centre(self, rng: np.random.Generator, case: TrainingCase) -> np.ndarray:
+    def _centre(
+        self, rng: np.random.Generator, pool: int, progress: Progress | None
+    ) -> tuple[TrainingCase, np.ndarray]:
+        """A case and a voxel (z, y, x) of it, around which the patch will lie."""
         choice = rng.random()
-        if choice < LESION_SHARE and case.lesions:
-            return np.asarray(case.lesions[int(rng.integers(len(case.lesions)))].voxel)
+        case = self.cases.case(int(rng.integers(pool)), progress)
+        if choice < LESION_SHARE:
+            for _ in range(_TRIES):
+                if case.lesions:
+                    return case, np.asarray(case.lesions[int(rng.integers(len(case.lesions)))].voxel)
+                case = self.cases.case(int(rng.integers(pool)), progress)
         if choice < LESION_SHARE + LIVER_SHARE:
-            found = np.flatnonzero(case.labels[::4, ::4, ::4] == self.recipe.classes.index("liver"))
+            coarse = case.labels[::4, ::4, ::4]
+            found = np.flatnonzero(coarse == self.recipe.classes.index("liver"))
             if found.size:
                 place = found[int(rng.integers(found.size))]
-                return 4 * np.asarray(np.unravel_index(place, case.labels[::4, ::4, ::4].shape))
-        return np.asarray([rng.integers(length) for length in case.labels.shape])
+                return case, 4 * np.asarray(np.unravel_index(place, coarse.shape))
+        return case, np.asarray([rng.integers(length) for length in case.labels.shape])
 
 
 def _cut(case: TrainingCase, corner: list[int], size: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
