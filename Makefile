@@ -33,7 +33,8 @@ bench: setup  ## figures of README and Docs; takes hours, see Testing/benchmarks
 	for script in Testing/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 train: setup  ## make the training cases and train the base network; takes hours, resumes where it stopped
-	$(BIN)/python -m LiverTumorAILib.training.make_data --out runs/data
+	$(BIN)/python -m LiverTumorAILib.training.make_data runs/data/training --first-seed 10000 --count 200
+	$(BIN)/python -m LiverTumorAILib.training.make_data runs/data/validation --first-seed 20000 --count 12
 	$(BIN)/livertumorai train --model base_unet --data runs/data
 
 clean:  ## remove what the other targets made, training runs excepted

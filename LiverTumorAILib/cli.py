@@ -65,7 +65,7 @@ def _phantom(arguments: argparse.Namespace, progress: Progress) -> None:
 
     require_free(arguments.out)
     phantom = generate_phantom(arguments.seed, arguments.protocol, progress=progress)
-    write_case(phantom, arguments.out, dicom=arguments.dicom)
+    write_case(phantom, arguments.out, dicom=arguments.dicom, seed=arguments.seed)
     print(f"Synthetic {arguments.protocol} study {arguments.seed} with its truth: {arguments.out}")
 
 
@@ -164,14 +164,17 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> None:
             error.name or "",
             "Install it with: pip install 'livertumorai[training]'",
         ) from error
-    train_model(
+    from LiverTumorAILib.inference import ModelStore
+
+    folder = train_model(
         arguments.model,
         arguments.data,
-        run_folder=arguments.run,
-        models_folder=arguments.models,
+        run_folder=arguments.run or Path("runs") / arguments.model,
+        models_folder=arguments.models or ModelStore().folder,
         steps=arguments.steps,
         progress=progress,
     )
+    print(f"Model: {folder}")
 
 
 def _models(arguments: argparse.Namespace, _progress: Progress) -> None:

@@ -31,7 +31,7 @@ def run_demo(out: Path, headless: bool, progress: Progress) -> None:
     require_free(out)
     study, results = out / "study", out / "results"
     phantom = generate_phantom(SAMPLE_SEED, "ct4", progress=progress.part(0, 0.3, "Making the sample study"))
-    write_case(phantom, study, dicom=True)
+    write_case(phantom, study, dicom=True, seed=SAMPLE_SEED)
     with new_folder(results) as folder:
         analysis = analyze(study, models=ModelStore(), progress=progress.part(0.3, 0.9))
         write_results(analysis, folder, progress.part(0.9, 1, "Writing the results"))

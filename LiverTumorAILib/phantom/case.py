@@ -1,14 +1,13 @@
 """Writing a synthetic study as a case with truth."""
 
 import json
-import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.folders import new_folder
 from LiverTumorAILib.phantom.dicom_writer import write_dicom_study
 from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.phantom.phantom import PHANTOM_VERSION, Phantom
@@ -33,23 +32,12 @@ def write_case(phantom: Phantom, folder: Path, dicom: bool = False, seed: int = 
         The folder is not empty or cannot be written; nothing is left behind.
 
     """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LiverTumorAIError("The output folder is not empty", folder, "Choose a new or an empty folder")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise LiverTumorAIError(f"Cannot write here: {error.strerror}", folder, "Choose another folder") from error
-    try:
-        unfinished.chmod(0o755)
-        _write_images(phantom, unfinished, dicom, seed)
-        _write_truth(phantom, unfinished / "truth")
-        unfinished.replace(folder)
-    except (OSError, RuntimeError) as error:
-        raise LiverTumorAIError("Writing the case failed", folder, "Check free disk space and permissions") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with new_folder(folder) as unfinished:
+        try:
+            _write_images(phantom, unfinished, dicom, seed)
+            _write_truth(phantom, unfinished / "truth")
+        except RuntimeError as error:
+            raise LiverTumorAIError("Writing the case failed", folder, "Check free disk space") from error
 
 
 def _write_images(phantom: Phantom, folder: Path, dicom: bool, seed: int) -> None:

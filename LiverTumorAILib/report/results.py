@@ -1,10 +1,12 @@
 """The results folder of `analyze`: everything the contract names."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions.findings_io import write_findings_files
 from LiverTumorAILib.pipeline import Analysis
 from LiverTumorAILib.progress import Progress
@@ -15,6 +17,8 @@ from LiverTumorAILib.report.html import write_report
 from LiverTumorAILib.report.lesions_csv import write_lesions_csv
 from LiverTumorAILib.study import Modality
 
+BYTES_FOR_EACH_PHASE = 2
+
 
 def write_results(analysis: Analysis, folder: Path, progress: Progress = Progress()) -> None:
     """Write findings, segmentation, table, heatmaps, report and, for DICOM input, SEG and SR into a folder.
@@ -22,6 +26,7 @@ def write_results(analysis: Analysis, folder: Path, progress: Progress = Progres
     The registered phases go to `registered/PHASE.nrrd` on the reference grid, so that the window shows them.
     """
     findings, registered = analysis.findings, analysis.registered
+    _require_space(registered, folder)
     write_findings_files(findings, folder)
     progress.update(0.2)
     write_lesions_csv(findings, folder / "lesions.csv")
@@ -35,6 +40,19 @@ def write_results(analysis: Analysis, folder: Path, progress: Progress = Progres
         segmentation.save_as(folder / "seg.dcm")
         build_structured_report(findings, segmentation, sources).save_as(folder / "sr.dcm")
     progress.update(1.0)
+
+
+def _require_space(registered: RegisteredStudy, folder: Path) -> None:
+    """Raise LiverTumorAIError before writing what the disk cannot hold: image libraries do not always notice."""
+    voxels = registered.reference.GetNumberOfPixels()
+    needed = voxels * BYTES_FOR_EACH_PHASE * len(registered.images) + voxels
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise LiverTumorAIError(
+            f"The disk is full: the results need {needed / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free",
+            folder.parent,
+            "Free some space or choose another disk",
+        )
 
 
 def _write_registered(registered: RegisteredStudy, folder: Path) -> None:
