@@ -1,6 +1,7 @@
 # Every target sets up what it needs; a fresh machine has Python 3.11 (or newer) and make.
 PYTHON ?= python3.11
 BIN := .venv/bin
+ANATOMIES ?= ../shared/data/anatomies
 export LIVERTUMORAI_MODELS := $(CURDIR)/models
 
 .PHONY: help setup demo test lint bench train clean
@@ -33,7 +34,8 @@ bench: setup  ## figures of README and Docs; takes hours, see Testing/benchmarks
 	for script in Testing/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 train: setup  ## make the training cases and train the base network; takes hours, resumes where it stopped
-	$(BIN)/python -m LiverTumorAILib.training.make_data runs/data/training --first-seed 10000 --count 200
+	@mkdir -p runs/anatomies; cp $(ANATOMIES)/btcv_*.nii.gz runs/anatomies/ 2>/dev/null || echo "No real organ maps at $(ANATOMIES): synthetic anatomies only"
+	$(BIN)/python -m LiverTumorAILib.training.make_data runs/data/training --first-seed 10000 --count 200 --anatomies runs/anatomies
 	$(BIN)/python -m LiverTumorAILib.training.make_data runs/data/validation --first-seed 20000 --count 12
 	$(BIN)/livertumorai train --model base_unet --data runs/data
 
