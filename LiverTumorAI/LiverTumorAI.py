@@ -110,7 +110,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called each time the user opens this module."""
         self.initializeParameterNode()
         if not self.ui.editingSection.collapsed:
-            self.findings.editing.open()
+            self.findings.openEditor()
 
     def exit(self) -> None:
         """Called each time the user opens another module."""
@@ -214,7 +214,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if collapsed:
             self.findings.editing.close()
         else:
-            self.findings.editing.open()
+            self.findings.openEditor()
 
     def onOpenReport(self) -> None:
         """Show the report in the web browser."""

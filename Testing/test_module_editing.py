@@ -3,15 +3,17 @@
 import pytest
 
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
+vtk = pytest.importorskip("vtk")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
-from module_host import click_row, load_panel, table_texts, wait
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtTest import QTest
-from slicer_host import Host
+from analytic_findings import LESIONS  # noqa: E402
+from module_host import click_row, load_panel, table_texts, wait  # noqa: E402
+from PySide6.QtCore import QPoint, Qt  # noqa: E402
+from PySide6.QtTest import QTest  # noqa: E402
+from slicer_host import Host  # noqa: E402
 
-from LiverTumorAILib.lesions.findings_io import read_findings
-from LiverTumorAILib.mrml.nodes import owned_nodes
+from LiverTumorAILib.lesions.findings_io import read_findings  # noqa: E402
+from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
 
 pytest_plugins = ["module_fixtures"]
 
@@ -39,16 +41,26 @@ def scene(host):
     return host.slicer.mrmlScene
 
 
+def place_in_view(view, node, point):
+    """Where a point (RAS, mm) lies in a slice view, in Qt's coordinates."""
+    to_view = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(node.GetXYToRAS(), to_view)
+    x, y, *_ = to_view.MultiplyPoint((*point, 1.0))
+    return QPoint(round(x), round(view.height() - 1 - y))
+
+
 def paint(host, panel, diameter_mm=60):
-    """Paint a ball in the middle of the axial view, with the mouse."""
+    """Paint a ball in the middle of the second lesion, in the axial view, with the mouse."""
     editor = panel.findings.editing.editor
     editor.setActiveEffectByName("Paint")
     effect = editor.activeEffect()
     effect.setParameter("BrushDiameterIsRelative", "0")
     effect.setParameter("BrushAbsoluteDiameter", diameter_mm)
     effect.setParameter("BrushSphere", 1)
-    view = host.app.layoutManager().sliceWidget("Red").viewWidget()
-    place = QPoint(view.width() // 2, view.height() // 2)
+    widget = host.app.layoutManager().sliceWidget("Red")
+    view = widget.viewWidget()
+    x, y, z = LESIONS[2][0]
+    place = place_in_view(view, widget.mrmlSliceNode(), (-x, -y, z))
     QTest.mouseMove(view, place)
     QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=place)
     host.process_events(0.1)
@@ -61,7 +73,6 @@ def painted(running, panel):
     """The second lesion enlarged by a ball of 60 mm."""
     click_row(panel.ui.lesionTable, 1)
     panel.ui.editingSection.collapsed = False
-    click_row(panel.ui.lesionTable, 1)
     assert panel.findings.editing.editor.currentSegmentID() == "lesion-2"
     paint(running, panel)
     return panel

@@ -12,13 +12,13 @@ from conftest import ROOT
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
-from test_cmake_lists import installed  # noqa: F401
+from test_cmake_lists import installed  # noqa: F401  # noqa: E402
 
 SOURCE = ROOT / "LiverTumorAI"
 LOAD = """
-import sys
+import sys  # noqa: E402
 sys.path.insert(0, {host!r})
-from slicer_host import Host
+from slicer_host import Host  # noqa: E402
 with Host() as host:
     panel = host.load_module({module!r}).widget
     import LiverTumorAILib

@@ -161,6 +161,24 @@ def test_selecting_moves_slice_views_to_the_slice_of_the_long_axis(study, scene,
     assert view.GetSliceToRAS().GetElement(2, 3) == pytest.approx((axis.start_mm[2] + axis.end_mm[2]) / 2, abs=1e-3)
 
 
+def test_a_view_keeps_its_place_unless_the_lesion_would_be_out_of_sight(study, scene, shown):
+    view = slicer.vtkMRMLSliceNode()
+    view.SetLayoutName("Red")
+    view.SetOrientationToAxial()
+    view.SetFieldOfView(400, 400, 1)
+    scene.AddNode(view)
+
+    def place():
+        return view.GetSliceToRAS().GetElement(0, 3), view.GetSliceToRAS().GetElement(1, 3)
+
+    shown.select(study[0].lesions[0])
+    assert place() == (0, 0)
+    view.SetFieldOfView(60, 60, 1)
+    shown.select(study[0].lesions[1])
+    centre = LESIONS[study[0].lesions[1].label][0]
+    assert place() == pytest.approx((-centre[0], -centre[1]), abs=3)
+
+
 def test_showing_findings_again_changes_nothing(study, scene, shown):
     ids = {role: node.GetID() for role, node in owned_nodes(scene).items()}
     count = scene.GetNumberOfNodes()

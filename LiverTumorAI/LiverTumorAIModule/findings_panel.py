@@ -77,6 +77,15 @@ class FindingsPanel:
         self.editing.select(lesion_segment_id(lesion))
         self._showHint(lesion)
 
+    def openEditor(self) -> None:
+        """Open the segment editor on the selected lesion."""
+        from LiverTumorAILib.mrml.segmentation import lesion_segment_id
+
+        self.editing.open()
+        lesion = self.shown.lesion(self._lesions.selected_uid) if self.shown else None
+        if lesion is not None:
+            self.editing.select(lesion_segment_id(lesion))
+
     def applyDisplay(self, visible: dict[str, bool], opacity: float, axes: bool) -> None:
         """Show or hide groups of segments (by `Group` value) and axes, and set the opacity (0-1)."""
         from LiverTumorAILib.mrml.display import Group, set_group_visible, set_opacity

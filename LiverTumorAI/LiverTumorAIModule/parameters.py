@@ -26,7 +26,7 @@ class LiverTumorAIParameterNode:
     cascade: str = "base"
     device: Device = Device.AUTO
     showLiver: bool = True
-    showVessels: bool = True
+    showVessels: bool = False
     showOrgans: bool = False
     showLesions: bool = True
     showAxes: bool = True

@@ -98,7 +98,7 @@ def _add_organs(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> Non
             _add_segment(node, organ_segment_id(organ), organ.title, ORGAN_TERMS[organ], Voxels(layer, organ))
             fill = LIVER_FILL if organ is Organ.LIVER else ORGAN_FILL
             _set_display(node, organ_segment_id(organ), fill, opacity_3d=0.3 if organ is Organ.LIVER else 1.0)
-            node.GetDisplayNode().SetSegmentVisibility(organ_segment_id(organ), organ not in OTHER_ORGANS)
+            node.GetDisplayNode().SetSegmentVisibility(organ_segment_id(organ), organ is Organ.LIVER)
 
 
 def _add_lesions(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> None:
