@@ -6,6 +6,7 @@ pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 vtk = pytest.importorskip("vtk")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
+import SimpleITK as sitk  # noqa: E402
 from analytic_findings import LESIONS  # noqa: E402
 from module_host import click_row, load_panel, table_texts, wait  # noqa: E402
 from PySide6.QtCore import QPoint, Qt  # noqa: E402
@@ -13,7 +14,9 @@ from PySide6.QtTest import QTest  # noqa: E402
 from slicer_host import Host  # noqa: E402
 
 from LiverTumorAILib.lesions.findings_io import read_findings  # noqa: E402
+from LiverTumorAILib.lesions.organs import whole_liver  # noqa: E402
 from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
+from LiverTumorAILib.mrml.segmentation import segment_mask  # noqa: E402
 
 pytest_plugins = ["module_fixtures"]
 
@@ -87,7 +90,14 @@ def test_measures_in_the_table_follow_what_is_painted(study, painted, scene):
     assert row[3] == f"{after.long_axis.length_mm:.0f} × {after.short_axis.length_mm:.0f}"
     assert row[4] == f"{after.volume_mm3 / 1000:.0f} ml"
     line = owned_nodes(scene)[f"axis:long:{study[0].lesions[1].uid}"]
-    assert line.GetNthControlPointLabel(0) == f"{after.long_axis.length_mm:.0f} mm"
+    assert line.GetNthControlPointLabel(0) == f"{row[3]} mm"
+
+
+def test_painting_a_lesion_cuts_no_hole_into_the_liver(study, painted):
+    segmentation = painted.findings.shown.segmentation
+    liver = sitk.GetArrayFromImage(segment_mask(segmentation, "liver"))
+    before = whole_liver(*map(sitk.GetArrayViewFromImage, (study[0].organ_labels, study[0].lesion_labels)))
+    assert liver.sum() == before.sum()
 
 
 def test_an_edit_is_saved_with_the_results(host, study, painted, tmp_path):

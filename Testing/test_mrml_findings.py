@@ -134,10 +134,31 @@ def test_axes_are_lines_of_the_measured_length_at_the_lesion(study, scene, shown
         for kind, axis in (("long", lesion.measurement.long_axis), ("short", lesion.measurement.short_axis)):
             line = nodes[f"axis:{kind}:{lesion.uid}"]
             assert line.GetMeasurement("length").GetValue() == pytest.approx(axis.length_mm, abs=1e-3)
-            assert line.GetNthControlPointLabel(0) == f"{axis.length_mm:.0f} mm"
             start = np.zeros(3)
             line.GetNthControlPointPositionWorld(0, start)
             assert start == pytest.approx((-axis.start_mm[0], -axis.start_mm[1], axis.start_mm[2]))
+
+
+def test_the_long_axis_bears_both_lengths(study, scene, shown):
+    lesion = study[0].lesions[0]
+    sizes = (lesion.measurement.long_axis.length_mm, lesion.measurement.short_axis.length_mm)
+    assert owned_nodes(scene)[f"axis:long:{lesion.uid}"].GetNthControlPointLabel(0) == "{:.0f} × {:.0f} mm".format(
+        *sizes
+    )
+    assert owned_nodes(scene)[f"axis:short:{lesion.uid}"].GetNthControlPointLabel(0) == ""
+
+
+def test_the_liver_is_whole_where_lesions_and_vessels_lie(study, scene):
+    findings, images = study
+    organs = sitk.GetArrayFromImage(findings.organ_labels)
+    whole = organs == Organ.LIVER
+    organs[sitk.GetArrayFromImage(findings.lesion_labels) == 2] = 0
+    middle = tuple(np.argwhere(whole).mean(axis=0).astype(int))
+    organs[middle] = Organ.PORTAL_SPLENIC_VEIN
+    holes = replace(findings, organ_labels=make_image(organs, findings.organ_labels))
+    mask = segment_mask(show_findings(holes, images, scene).segmentation, "liver")
+    on_grid = sitk.Resample(mask, findings.organ_labels, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+    assert np.array_equal(sitk.GetArrayFromImage(on_grid) > 0, whole)
 
 
 def test_only_the_selected_lesion_shows_its_axes(study, scene, shown):

@@ -107,6 +107,8 @@ class SegmentEditing:
             node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
             node.UnRegister(None)
             node.SetSingletonTag(EDITOR_TAG)
+            # A lesion lies inside the liver: drawing it must not cut a hole into the liver's segment.
+            node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
             node = slicer.mrmlScene.AddNode(node)
         return node
 

@@ -26,16 +26,17 @@ def show_axes(scene: slicer.vtkMRMLScene, findings: Findings) -> None:
 
 
 def update_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
-    """Make or update the two lines of one lesion; their labels show the length in mm."""
+    """Make or update the two lines of one lesion; the long one bears both lengths in mm."""
     measurement = lesion.measurement
-    for kind, axis in (("long", measurement.long_axis), ("short", measurement.short_axis)):
+    both = f"{measurement.long_axis.length_mm:.0f} × {measurement.short_axis.length_mm:.0f} mm"
+    for kind, axis, text in (("long", measurement.long_axis, both), ("short", measurement.short_axis, "")):
         role = axis_role(lesion, kind)
         is_new = role not in owned_nodes(scene)
         node = owned_node(scene, "vtkMRMLMarkupsLineNode", role, f"{lesion.label} {kind} axis")
         if is_new:
             _style(node, kind)
             put_in_folder(scene, node, AXES_FOLDER)
-        _set_points(node, axis)
+        _set_points(node, axis, text)
 
 
 def remove_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
@@ -44,12 +45,12 @@ def remove_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
         remove_owned(scene, prefix=axis_role(lesion, kind))
 
 
-def _set_points(node: slicer.vtkMRMLMarkupsLineNode, axis: Axis) -> None:
+def _set_points(node: slicer.vtkMRMLMarkupsLineNode, axis: Axis, text: str) -> None:
     with slicer.util.NodeModify(node):
         node.SetLocked(False)
         node.RemoveAllControlPoints()
-        # The label hangs on one end, so that those of the two axes do not cover each other or the lesion.
-        for point, label in ((axis.start_mm, f"{axis.length_mm:.0f} mm"), (axis.end_mm, "")):
+        # The text hangs on one end, so that it does not cover the lesion.
+        for point, label in ((axis.start_mm, text), (axis.end_mm, "")):
             node.SetNthControlPointLabel(node.AddControlPointWorld(ras_from_lps(point)), label)
         # An axis follows from the segment; dragging it would show a length that no report has.
         node.SetLocked(True)

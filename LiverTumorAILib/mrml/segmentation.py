@@ -9,6 +9,7 @@ import vtk
 from scipy import ndimage
 
 from LiverTumorAILib.lesions import Certainty, Findings, Lesion, Organ
+from LiverTumorAILib.lesions.organs import whole_liver
 from LiverTumorAILib.lesions.terminology import LESION_TERMS, ORGAN_TERMS, Code, Term
 from LiverTumorAILib.mrml.geometry import image_from_oriented, index_to_ras, oriented_image_data
 from LiverTumorAILib.mrml.nodes import owned_node
@@ -23,8 +24,12 @@ LIVER_FILL = 0.0
 ORGAN_FILL = 0.25
 LESION_FILL = 0.3
 UNCERTAIN_FILL = 0.08
-"""Opacity of fills in slice views. The liver is an outline, so that its tissue can be judged; an uncertain lesion is
-hardly filled, so that it is seen to be uncertain."""
+LIVER_OPACITY_3D = 0.3
+"""Opacity of fills in slice views, and of the liver's surface.
+
+The liver is an outline, so that its tissue can be judged; an uncertain lesion is hardly filled, so that it is seen to
+be uncertain.
+"""
 
 
 class Voxels(NamedTuple):
@@ -72,7 +77,10 @@ def _code(code: Code) -> str:
 def show_segmentation(
     scene: slicer.vtkMRMLScene, findings: Findings, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Show liver, vessels, organs and each lesion as segments of one node on the grid of `volume`."""
+    """Show liver, vessels, organs and each lesion as segments of one node on the grid of `volume`.
+
+    The liver's segment is the whole liver, with its lesions and vessels.
+    """
     node = owned_node(scene, "vtkMRMLSegmentationNode", SEGMENTATION_ROLE, "Liver findings")
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     segmentation = node.GetSegmentation()
@@ -91,14 +99,21 @@ def show_segmentation(
 
 def _add_organs(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> None:
     voxels = sitk.GetArrayViewFromImage(findings.organ_labels)
-    layer = oriented_image_data(voxels, index_to_ras(findings.organ_labels))
+    to_ras = index_to_ras(findings.organ_labels)
+    layer = oriented_image_data(voxels, to_ras)
     present = set(np.unique(voxels).tolist())
     for organ in Organ:
-        if organ in present:
-            _add_segment(node, organ_segment_id(organ), organ.title, ORGAN_TERMS[organ], Voxels(layer, organ))
-            fill = LIVER_FILL if organ is Organ.LIVER else ORGAN_FILL
-            _set_display(node, organ_segment_id(organ), fill, opacity_3d=0.3 if organ is Organ.LIVER else 1.0)
-            node.GetDisplayNode().SetSegmentVisibility(organ_segment_id(organ), organ is Organ.LIVER)
+        if organ not in present:
+            continue
+        segment_id = organ_segment_id(organ)
+        if organ is Organ.LIVER:
+            liver = whole_liver(voxels, sitk.GetArrayViewFromImage(findings.lesion_labels)).view(np.uint8)
+            found, fill, opacity_3d = Voxels(oriented_image_data(liver, to_ras), 1), LIVER_FILL, LIVER_OPACITY_3D
+        else:
+            found, fill, opacity_3d = Voxels(layer, organ), ORGAN_FILL, 1.0
+        _add_segment(node, segment_id, organ.title, ORGAN_TERMS[organ], found)
+        _set_display(node, segment_id, fill, opacity_3d)
+        node.GetDisplayNode().SetSegmentVisibility(segment_id, organ is Organ.LIVER)
 
 
 def _add_lesions(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> None:
