@@ -166,12 +166,13 @@ def test_a_truncated_volume_is_refused(tmp_path, name):
     assert name in refusal(tmp_path)
 
 
-def test_nan_is_refused(tmp_path):
+@pytest.mark.parametrize("name", ["arterial.nrrd", "arterial.nii", "arterial.nii.gz", "arterial.mha"])
+def test_nan_is_refused(tmp_path, name):
     values = sitk.GetArrayFromImage(make_image())
     values[3, 4, 5:8] = np.nan
     image = sitk.GetImageFromArray(values)
     image.SetSpacing(SPACING)
-    sitk.WriteImage(image, str(tmp_path / "arterial.nrrd"))
+    sitk.WriteImage(image, str(tmp_path / name))
     assert "3 voxels are not numbers" in refusal(tmp_path)
 
 

@@ -45,10 +45,15 @@ def check_values(image: sitk.Image, where: str) -> None:
     values = sitk.GetArrayViewFromImage(image)
     lowest, highest = values.min(), values.max()
     if not (np.isfinite(lowest) and np.isfinite(highest)):
-        bad = int(values.size - np.isfinite(values).sum())
-        raise LiverTumorAIError(f"{bad} voxels are not numbers (NaN or infinite)", where, "Export the volume again")
+        check_numbers(int(values.size - np.isfinite(values).sum()), where)
     if lowest == highest:
         raise LiverTumorAIError("All voxels have the same value", where, "Choose a series that shows the liver")
+
+
+def check_numbers(bad: int, where: str) -> None:
+    """Raise LiverTumorAIError if any voxel is no number."""
+    if bad:
+        raise LiverTumorAIError(f"{bad} voxels are not numbers (NaN or infinite)", where, "Export the volume again")
 
 
 def check_memory(byte_count: int, where: str) -> None:

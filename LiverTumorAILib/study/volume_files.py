@@ -11,9 +11,17 @@ import SimpleITK as sitk
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.study.nifti_values import count_not_numbers
 from LiverTumorAILib.study.phase import Phase
 from LiverTumorAILib.study.raw_volume import RawVolume
-from LiverTumorAILib.study.sanity import check_extent, check_memory, check_spacing, check_values, modality_of_values
+from LiverTumorAILib.study.sanity import (
+    check_extent,
+    check_memory,
+    check_numbers,
+    check_spacing,
+    check_values,
+    modality_of_values,
+)
 from LiverTumorAILib.study.study import Modality
 
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -54,6 +62,7 @@ def read_volume_files(
         if _is_label_map(path, headers[path], images[0]):
             warnings.append(f"{path.name} left out: it is a label map")
             continue
+        check_numbers(count_not_numbers(path), path.name)
         for number, image in enumerate(images, start=1):
             source = path.name if len(images) == 1 else f"{path.name}, time {number}"
             check_values(image, source)
