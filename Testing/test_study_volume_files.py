@@ -1,6 +1,9 @@
 """Volumes that are one file each, by phase name or any other, and what is refused."""
 
 import os
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -135,15 +138,31 @@ def test_a_link_that_leads_nowhere_is_refused(tmp_path):
     assert "cannot be read" in refusal(tmp_path)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions do not bind this user")
-def test_a_folder_without_permission_is_refused(tmp_path):
-    folder = tmp_path / "closed"
-    folder.mkdir()
-    folder.chmod(0)
+@contextmanager
+def ordinary_user():
+    """Permissions bind root only after it has stepped down."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
     try:
-        assert "permission" in refusal(folder)
+        yield
     finally:
-        folder.chmod(0o700)
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+@pytest.mark.parametrize("closed", ["folder", "file"])
+def test_what_may_not_be_read_is_refused(closed):
+    with TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)
+        folder = Path(parent) / "folder"
+        folder.mkdir(mode=0o755)
+        sitk.WriteImage(make_image(), str(folder / "arterial.nrrd"))
+        (folder if closed == "folder" else folder / "arterial.nrrd").chmod(0)
+        with ordinary_user():
+            assert "permission" in refusal(folder)
+        folder.chmod(0o755)
 
 
 def test_files_that_are_no_images_are_refused(tmp_path):
