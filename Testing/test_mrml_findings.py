@@ -123,6 +123,19 @@ def test_only_organs_that_were_found_become_segments(shown):
     assert names == ["liver", "spleen", "1 HCC 92%", "2 metastasis? 48%", "3 cyst 97%"]
 
 
+def test_shared_voxels_hold_no_value_without_segment(study, scene):
+    findings, images = study
+    node = show_findings(replace(findings, lesions=findings.lesions[:1]), images, scene).segmentation
+    segmentation = node.GetSegmentation()
+    segments = [segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments())]
+    layers = {}
+    for segment in segments:
+        layers.setdefault(segment.GetRepresentation("Binary labelmap"), set()).add(segment.GetLabelValue())
+    for layer, values in layers.items():
+        voxels = sitk.GetArrayFromImage(image_from_oriented(layer))
+        assert set(np.unique(voxels)) == values | {0}
+
+
 def test_the_segmentation_lies_on_the_reference_phase(study, shown):
     reference = shown.volume(study[0].reference_phase)
     assert shown.segmentation.GetNodeReference("referenceImageGeometryRef").GetID() == reference.GetID()

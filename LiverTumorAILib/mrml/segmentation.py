@@ -1,5 +1,6 @@
 """Findings as one segmentation node, and edited segments back to masks."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -100,8 +101,8 @@ def show_segmentation(
 def _add_organs(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> None:
     voxels = sitk.GetArrayViewFromImage(findings.organ_labels)
     to_ras = index_to_ras(findings.organ_labels)
-    layer = oriented_image_data(voxels, to_ras)
     present = set(np.unique(voxels).tolist())
+    layer = oriented_image_data(_only(voxels, present - {Organ.LIVER}), to_ras)
     for organ in Organ:
         if organ not in present:
             continue
@@ -118,6 +119,7 @@ def _add_organs(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> Non
 
 def _add_lesions(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> None:
     voxels = sitk.GetArrayViewFromImage(findings.lesion_labels)
+    voxels = _only(voxels, {lesion.label for lesion in findings.lesions})
     if voxels.max(initial=0) <= np.iinfo(np.uint8).max:
         voxels = voxels.astype(np.uint8)
     layer = oriented_image_data(voxels, index_to_ras(findings.lesion_labels))
@@ -129,6 +131,11 @@ def _add_lesions(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> No
         segment.SetTag(LESION_UID_TAG, lesion.uid)
         uncertain = lesion.certainty is Certainty.UNCERTAIN
         _set_display(node, segment_id, UNCERTAIN_FILL if uncertain else LESION_FILL)
+
+
+def _only(voxels: np.ndarray, values: Collection[int]) -> np.ndarray:
+    """A copy with 0 in place of all other values: views would show a value without segment in any colour."""
+    return np.where(np.isin(voxels, sorted(values)), voxels, 0).astype(voxels.dtype)
 
 
 def _add_segment(
