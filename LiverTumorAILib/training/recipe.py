@@ -59,11 +59,11 @@ class TrainingRecipe:
     encoder_convolutions: tuple[int, ...]
     decoder_convolutions: tuple[int, ...]
     deep_supervision: int = 2
-    steps: int = 3800
+    steps: int = 4500
     learning_rate: float = 4e-3
     weight_decay: float = 1e-3
     warm_up: int = 100
-    cool_down: float = 0.3
+    cool_down: float = 0.72
     gradient_norm: float = 5.0
     ema: float = 0.995
     first_cases: int = 60
