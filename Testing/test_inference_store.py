@@ -11,7 +11,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from LiverTumorAILib.errors import LiverTumorAIError
-from LiverTumorAILib.inference import IntensityNormalisation, ModelCard, ModelStore, choose_device, read_card, write_card
+from LiverTumorAILib.inference import (
+    IntensityNormalisation,
+    ModelCard,
+    ModelStore,
+    choose_device,
+    read_card,
+    write_card,
+)
 from LiverTumorAILib.inference.session import Session, available_cores
 from LiverTumorAILib.inference.store import ENVIRONMENT, default_folder
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from LiverTumorAILib.networks import UNet3D
 from LiverTumorAILib.training.export import OPSET, onnx_bytes
 from LiverTumorAILib.training.recipe import RECIPES
-from LiverTumorAILib.training.train import build_network
+from LiverTumorAILib.training.loop import build_network
 
 
 @pytest.fixture(autouse=True)
