@@ -50,24 +50,26 @@ def test_from_the_source_tree_the_library_one_folder_up_is_used():
     said = load(SOURCE)
     assert said["library"] == str(ROOT / "LiverTumorAILib" / "__init__.py")
     assert "base" in said["methods"]
-
-
-def test_as_installed_the_library_beside_the_module_is_used(installed):  # noqa: F811
-    said = load(installed)
-    assert said["library"] == str(installed / "LiverTumorAILib" / "__init__.py")
-    assert "base" in said["methods"]
     assert said["install"] == "False True"
     assert said["again"] == "Load study"
 
 
-def test_missing_packages_are_installed_by_a_button_only(installed):  # noqa: F811
+@pytest.fixture(scope="module")
+def said_as_installed(installed):  # noqa: F811
+    """What the installed module says where a package is missing."""
     requirements = installed / "Resources" / "requirements.txt"
-    content = requirements.read_text(encoding="utf-8")
-    requirements.write_text(content + "no-such-package>=2\n", encoding="utf-8")
-    said = load(installed)
-    requirements.write_text(content, encoding="utf-8")
-    assert said["install"] == "True False"
-    assert said["asked"] == "['no-such-package>=2']"
+    requirements.write_text(requirements.read_text(encoding="utf-8") + "no-such-package>=2\n", encoding="utf-8")
+    return load(installed)
+
+
+def test_as_installed_the_library_beside_the_module_is_used(installed, said_as_installed):  # noqa: F811
+    assert said_as_installed["library"] == str(installed / "LiverTumorAILib" / "__init__.py")
+    assert "base" in said_as_installed["methods"]
+
+
+def test_missing_packages_are_installed_by_a_button_only(said_as_installed):
+    assert said_as_installed["install"] == "True False"
+    assert said_as_installed["asked"] == "['no-such-package>=2']"
 
 
 def test_the_module_asks_for_what_the_library_depends_on():

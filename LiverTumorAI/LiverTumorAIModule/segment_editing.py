@@ -34,6 +34,7 @@ class SegmentEditing:
         self._shown: SceneFindings | None = None
         self._observer = None
         self._edited: set[str] = set()
+        self._is_prepared = False
         self._timer = qt.QTimer()
         self._timer.singleShot = True
         self._timer.interval = SETTLE_MS
@@ -55,6 +56,7 @@ class SegmentEditing:
         self._timer.stop()
         self._edited.clear()
         self._shown = shown
+        self._is_prepared = False
         if shown is not None and shown.segmentation is not None:
             self._observer = EditObserver(shown.segmentation, self._notice)
 
@@ -69,7 +71,12 @@ class SegmentEditing:
             self._editor.sourceVolumeNodeSelectorVisible = False
             self._editor.switchToSegmentationsButtonVisible = False
             self._container.layout().addWidget(self._editor)
-        self._editor.setMRMLSegmentEditorNode(self._editor_node())
+        node = self._editor_node()
+        if not self._is_prepared:
+            # A lesion lies inside the liver: drawing it must not cut a hole into the liver's segment.
+            node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
+            self._is_prepared = True
+        self._editor.setMRMLSegmentEditorNode(node)
         self._editor.setMRMLScene(slicer.mrmlScene)
         self._editor.setSegmentationNode(self._shown.segmentation)
         self._editor.setSourceVolumeNode(self._shown.volume(self._shown.findings.reference_phase))
@@ -107,8 +114,6 @@ class SegmentEditing:
             node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
             node.UnRegister(None)
             node.SetSingletonTag(EDITOR_TAG)
-            # A lesion lies inside the liver: drawing it must not cut a hole into the liver's segment.
-            node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
             node = slicer.mrmlScene.AddNode(node)
         return node
 
