@@ -62,13 +62,33 @@ def _accessors(cls: type) -> dict[str, object]:
     return found
 
 
+def _cannot_be_inspected(module: object) -> bool:
+    """Whether a look at an absent attribute raises something else than AttributeError, as torch.classes does."""
+    try:
+        hasattr(module, "__wrapped__")
+    except Exception:
+        return True
+    return False
+
+
+def _select_feature(module_name: str) -> None:
+    """Select the feature; PySide6 inspects every imported module for it and fails on those that do not bear it."""
+    hidden = {name: module for name, module in list(sys.modules.items()) if _cannot_be_inspected(module)}
+    for name in hidden:
+        del sys.modules[name]
+    try:
+        feature.set_selection(TRUE_PROPERTY, module_name)
+    finally:
+        sys.modules.update(hidden)
+
+
 def _set_up() -> None:
     if _modules_with_feature:
         return
     put = _setup_module.put
     accessors = {cls: _accessors(cls) for cls in _classes()}
     dialog_exec, menu_exec = QtWidgets.QDialog.exec, QtWidgets.QMenu.exec
-    feature.set_selection(TRUE_PROPERTY, _setup_module.__name__)
+    _select_feature(_setup_module.__name__)
     for cls, members in accessors.items():
         for name, member in members.items():
             put(cls, name, member)
@@ -85,7 +105,7 @@ def select(module_name: str) -> None:
     """Let the code of a Python module see Qt as PythonQt shows it."""
     _set_up()
     _modules_with_feature.add(module_name)
-    feature.set_selection(TRUE_PROPERTY, module_name)
+    _select_feature(module_name)
 
 
 class _Assignments(ast.NodeTransformer):
