@@ -63,9 +63,9 @@ def _accessors(cls: type) -> dict[str, object]:
 
 
 def _cannot_be_inspected(module: object) -> bool:
-    """Whether a look at an absent attribute raises something else than AttributeError, as torch.classes does."""
+    """Whether looking for a module's source raises what nobody expects, as with torch.classes."""
     try:
-        hasattr(module, "__wrapped__")
+        inspect.unwrap(module)
     except Exception:
         return True
     return False
