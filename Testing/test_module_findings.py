@@ -158,3 +158,26 @@ def test_choices_are_kept_with_the_scene(panel, scene):
     again = type(panel.logic.getParameterNode())(node)
     assert again.showOrgans
     assert again.studyPath == "/some/study"
+
+
+def test_nothing_is_clipped_in_a_narrow_panel(host, panel):
+    panel.ui.studySection.collapsed = False
+    panel.ui.lesionHintLabel.setText("Uncertain: " + "the arterial phase is missing or badly registered; " * 4)
+    host.process_events(0.2)
+    form = panel.ui.disclaimerLabel.parentWidget()
+    assert form.minimumSizeHint().width() <= 420
+    for name, widget in vars(panel.ui).items():
+        if name.endswith(("Button", "CheckBox")) and widget.isVisible():
+            assert widget.width() >= widget.sizeHint().width(), name
+    for table in (panel.ui.lesionTable, panel.ui.phasesTable):
+        assert table.horizontalHeader().length() <= table.viewport().width()
+
+
+def test_a_missing_report_is_told(host, panel, results):
+    report = results / "report.html"
+    content = report.read_text(encoding="utf-8")
+    report.unlink()
+    panel.ui.reportButton.click()
+    report.write_text(content, encoding="utf-8")
+    (message,) = host.messages.texts("error")
+    assert "no report" in message

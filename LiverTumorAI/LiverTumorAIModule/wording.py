@@ -19,7 +19,8 @@ def duration(seconds: float) -> str:
 
 def progress_line(event: ProgressReported) -> str:
     """Stage, detail and remaining time in one line."""
-    line = event.stage[:1].upper() + event.stage[1:] + (f": {event.message}" if event.message else "")
+    line = ": ".join(filter(None, (event.stage, event.message))) or "working"
+    line = line[0].upper() + line[1:]
     if event.remaining_seconds is not None and event.fraction < 1:
         line += f" (about {duration(event.remaining_seconds)} left)"
     return line

@@ -1,0 +1,79 @@
+"""What the panel says, in words."""
+
+import sys
+
+import pytest
+from analytic_findings import analytic_study
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "LiverTumorAI"))
+
+from LiverTumorAIModule import packages, wording
+
+from LiverTumorAILib.worker.events import FoundVolume, ProgressReported
+
+
+def volume(**changes):
+    values = {"index": 0, "source": "series 4", "phase": "arterial", "probability": 0.97, "reason": "bright aorta"}
+    values |= {"sure": True, "slices": 75, "spacing_mm": (0.8, 0.8, 2.5)}
+    return FoundVolume(**values | changes)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "1 s"), (41, "41 s"), (100, "2 min"), (3000, "50 min"), (4200, "1 h 10 min")]
+)
+def test_durations_are_said_as_people_say_them(seconds, words):
+    assert wording.duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (ProgressReported("Registering", 0.4, "arterial", 42.0), "Registering: arterial (about 42 s left)"),
+        (ProgressReported("load", 0.1), "Load"),
+        (ProgressReported("", 0.9, "", 10.0), "Working (about 10 s left)"),
+        (ProgressReported("Done", 1.0, "", 0.0), "Done"),
+    ],
+)
+def test_progress_says_stage_detail_and_remaining_time(event, line):
+    assert wording.progress_line(event) == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "97%"),
+        ({"probability": 1.0}, "given"),
+        ({"probability": 0.45, "sure": False}, "45% ?"),
+        ({"phase": None, "probability": 0.0, "sure": False}, "?"),
+    ],
+)
+def test_an_unsure_phase_bears_a_question_mark(changes, words):
+    assert wording.sureness(volume(**changes)) == words
+
+
+def test_a_volume_is_described_by_slices_reason_and_warnings():
+    assert wording.slices(volume()) == "75 × 2.5 mm"
+    assert wording.volume_hint(volume(warnings=("2 slices are missing.",))) == "bright aorta. 2 slices are missing"
+
+
+@pytest.mark.parametrize(("mm3", "words"), [(22_150, "22 ml"), (4_180, "4.2 ml"), (120, "0.1 ml"), (33, "0.03 ml")])
+def test_small_volumes_keep_their_digits(mm3, words):
+    assert wording.millilitres(mm3) == words
+
+
+def test_a_summary_cannot_smuggle_markup_into_the_panel():
+    findings, _ = analytic_study(spacing=(8.0, 8.0, 8.0))
+    from dataclasses import replace
+
+    text = wording.summary(replace(findings, warnings=("<img src=x> & more",)))
+    assert "<img" not in text
+    assert "&lt;img src=x&gt; &amp; more" in text
+
+
+def test_requirements_that_are_met_are_not_missing(tmp_path):
+    file = tmp_path / "requirements.txt"
+    file.write_text("# needed\nnumpy>=1\nnumpy>=999  # not yet\nno-such-package\n", encoding="utf-8")
+    listed = packages.read_requirements(file)
+    assert listed == ["numpy>=1", "numpy>=999", "no-such-package"]
+    assert packages.missing_packages(listed) == ["numpy>=999", "no-such-package"]
