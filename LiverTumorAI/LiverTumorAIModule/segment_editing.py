@@ -36,7 +36,7 @@ class SegmentEditing:
         self._edited: set[str] = set()
         self._is_prepared = False
         self._timer = qt.QTimer()
-        self._timer.singleShot = True
+        self._timer.setSingleShot(True)
         self._timer.interval = SETTLE_MS
         self._timer.timeout.connect(self._settle)
 
