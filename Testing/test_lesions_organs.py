@@ -40,10 +40,10 @@ def test_class_names_of_both_conventions_are_understood():
 
 def test_small_separate_parts_are_no_liver_but_large_ones_are():
     labels = labels_with(
-        LIVER=((0, 20), (0, 20), (0, 20)), LIVER_left=((0, 20), (0, 20), (22, 24)), LIVER_speck=((25, 28),) * 3
+        LIVER=((0, 20), (0, 20), (0, 20)), LIVER_left=((0, 20), (0, 20), (22, 26)), LIVER_speck=((25, 28),) * 3
     )
     organs, _ = separate_organs(labels, CLASSES)
-    assert (organs[:20, :20, 22:24] == Organ.LIVER).all()
+    assert (organs[:20, :20, 22:26] == Organ.LIVER).all()
     assert not organs[25:28, 25:28, 25:28].any()
 
 

@@ -13,7 +13,7 @@ from LiverTumorAILib.lesions.lesion import LesionType
 SMALLEST_LIVER_ML = 150.0
 """Less than the smallest adult livers by far; a wrong guess in a chest or head is smaller still."""
 
-SMALLEST_PART = 0.05
+SMALLEST_PART = 0.15
 """Share of the largest part below which a separate part is no liver."""
 
 VESSELS = (Organ.HEPATIC_VESSELS, Organ.PORTAL_SPLENIC_VEIN)
@@ -39,7 +39,7 @@ def separate_organs(class_labels: np.ndarray, classes: Sequence[str]) -> tuple[n
     """Organs, and lesions inside the liver, from class labels.
 
     The liver is the largest connected part of liver, hepatic vessel and lesion voxels, and every other part with at
-    least 5 % of its liver voxels. What is called liver or lesion elsewhere is dropped.
+    least 15 % of its liver voxels. What is called liver or lesion elsewhere is dropped.
 
     Parameters
     ----------
