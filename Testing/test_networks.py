@@ -85,7 +85,7 @@ def test_onnx_runtime_computes_what_torch_computes_at_any_size(exported, blocks,
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_every_recipe_gives_a_network_that_fits_its_patch_and_ten_mebibytes(recipe):
     network = build_network(recipe)
-    assert all(length % network.stride == 0 for length in recipe.patch)
+    assert all(length % network.stride == 0 for length in (*recipe.patch, *recipe.window))
     assert sum(weights.numel() for weights in network.parameters()) * 4 < 10 * 2**20
     assert network.heads[0].out_channels == len(recipe.classes)
     again = build_network(recipe)

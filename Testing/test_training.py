@@ -40,6 +40,7 @@ HCC = BASE_CLASSES.index("HCC")
 RECIPE = replace(
     RECIPES["base_unet"],
     patch=(8, 16, 16),
+    window=(12, 24, 24),
     channels=(4, 6, 8),
     encoder_convolutions=(1, 1, 1),
     decoder_convolutions=(1, 1),

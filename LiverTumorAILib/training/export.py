@@ -35,7 +35,7 @@ def model_card(
         inputs=tuple(str(name) for name in recipe.inputs),
         presence_channels=True,
         spacing_mm=recipe.spacing_mm,
-        patch=recipe.patch,
+        patch=recipe.window,
         normalisation=recipe.normalisation,
         classes=recipe.classes,
         training=training,

@@ -22,6 +22,8 @@ class TrainingRecipe:
         The first is 'background'.
     spacing_mm, patch: tuples of three
         (z, y, x) of the network's grid.
+    window: tuple of three ints
+        (z, y, x) of the patches at inference; larger ones than in training show the network more context.
     normalisation: IntensityNormalisation
         Of each phase.
     channels, encoder_convolutions, decoder_convolutions: tuples of int
@@ -54,6 +56,7 @@ class TrainingRecipe:
     classes: tuple[str, ...]
     spacing_mm: tuple[float, float, float]
     patch: tuple[int, int, int]
+    window: tuple[int, int, int]
     normalisation: IntensityNormalisation
     channels: tuple[int, ...]
     encoder_convolutions: tuple[int, ...]
@@ -86,6 +89,7 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         classes=BASE_CLASSES,
         spacing_mm=(2.5, 2.0, 2.0),
         patch=(32, 96, 96),
+        window=(48, 128, 128),
         normalisation=IntensityNormalisation("window", -150.0, 250.0),
         channels=(16, 32, 64, 96, 128),
         encoder_convolutions=(1, 2, 2, 2, 1),

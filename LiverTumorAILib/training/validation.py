@@ -30,7 +30,7 @@ def predict_case(
             return network(torch.from_numpy(batch).to(device)).float().cpu().numpy()
 
     inputs = network_input(case.phases(recipe.inputs), model_card(recipe, sha256="", training=""))
-    maps = sliding_window(inputs, scores, len(recipe.classes), recipe.patch, overlap=overlap)
+    maps = sliding_window(inputs, scores, len(recipe.classes), recipe.window, overlap=overlap)
     return maps.argmax(axis=0).astype(np.uint8)
 
 
