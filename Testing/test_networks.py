@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from LiverTumorAILib.networks import UNet3D
 from LiverTumorAILib.training.export import OPSET, onnx_bytes
-from LiverTumorAILib.training.recipe import RECIPES
 from LiverTumorAILib.training.loop import build_network
+from LiverTumorAILib.training.recipe import RECIPES
 
 
 @pytest.fixture(autouse=True)
