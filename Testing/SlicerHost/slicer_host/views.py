@@ -54,6 +54,9 @@ class ViewFactory(IViewFactory):
             vtkObject.GlobalWarningDisplayOn()
             trame_abstract_view.vtkRenderWindowInteractor = interactor
         made.set_view_properties(view.properties)
+        if isinstance(made, ThreeDView):
+            # Multisampling and depth peeling exclude each other; without peeling nothing translucent is drawn.
+            made.render_window().SetMultiSamples(0)
         return made
 
     def _get_slicer_view(self, view: AbstractView) -> AbstractView:
