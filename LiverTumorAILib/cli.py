@@ -7,6 +7,7 @@ standard error; machine-readable results go to files, or to standard output with
 import argparse
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and give its exit status."""
     arguments = _parser().parse_args(argv)
+    # These libraries quote header values in their warnings, patients' names among them.
+    warnings.filterwarnings("ignore", module=r"pydicom|highdicom")
     bar = ProgressBar()
     try:
         arguments.run(arguments, Progress(bar.show))

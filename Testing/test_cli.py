@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -318,3 +319,16 @@ def test_every_command_explains_itself(command, capsys):
         main([command, "--help"])
     assert ended.value.code == 0
     assert "usage" in capsys.readouterr().out
+
+
+def test_no_patient_name_reaches_the_console(study, models, tmp_path):
+    named = tmp_path / "in"
+    shutil.copytree(study, named)
+    for file in named.rglob("*.dcm"):
+        dataset = pydicom.dcmread(file)
+        dataset.PatientName = "SECRETNAME"
+        dataset.PatientID = "SECRETID"
+        dataset.save_as(file)
+    command = [sys.executable, "-m", "LiverTumorAILib", "analyze", named, "--out", tmp_path / "out", "--models", models]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "SECRET" not in finished.stdout + finished.stderr

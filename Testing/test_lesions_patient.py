@@ -63,3 +63,13 @@ def test_normal_is_uncertain_without_contrast_or_with_a_liver_cut_off():
     assert summarise_patient([], ALL).certainty is Certainty.CERTAIN
     assert "only non-contrast" in summarise_patient([], [Phase.NON_CONTRAST]).certainty_reasons[0]
     assert summarise_patient([], ALL, ["the liver is cut off"]).certainty_reasons == ("the liver is cut off",)
+
+
+def test_a_lesion_that_may_be_more_serious_leaves_the_patient_uncertain(template):
+    benign = lesion(template, LesionType.HEMANGIOMA, 0.9)
+    doubtful = replace(lesion(template, LesionType.CYST, 0.6, 0.9), label=2)
+    serious = {**doubtful.type_probabilities, LesionType.ICC: 0.3, LesionType.CYST: 0.3}
+    patient = summarise_patient([benign, replace(doubtful, type_probabilities=serious)], ALL)
+    assert patient.classification == "HEMANGIOMA"
+    assert patient.certainty is Certainty.UNCERTAIN
+    assert patient.certainty_reasons == ("lesion 2 may be ICC (30%)",)

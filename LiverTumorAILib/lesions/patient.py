@@ -9,6 +9,9 @@ from LiverTumorAILib.lesions.findings import NORMAL, PatientSummary
 from LiverTumorAILib.lesions.lesion import Certainty, Lesion, LesionType
 from LiverTumorAILib.study import Phase
 
+OVERRULING_PROBABILITY = 0.15
+"""A lesion that is so probably of a more serious type leaves the patient's class uncertain."""
+
 
 def classify_patient(types: Iterable[LesionType]) -> str:
     """The type of highest priority among a patient's lesions, or `NORMAL`.
@@ -52,7 +55,7 @@ def summarise_patient(
         reasons = (*phase_limits(phases), *limits)
     else:
         deciding = [lesion for lesion in lesions if classify_patient([lesion.type]) == classification]
-        reasons = _reasons_of_the_surest(deciding)
+        reasons = (*_reasons_of_the_surest(deciding), *_overruling_lesions(lesions, classification))
     certainty = Certainty.UNCERTAIN if reasons else Certainty.CERTAIN
     return PatientSummary(classification, probabilities, certainty, tuple(reasons))
 
@@ -67,6 +70,18 @@ def _reasons_of_the_surest(deciding: list[Lesion]) -> tuple[str, ...]:
         ),
     )
     return tuple(f"lesion {surest.label}: {reason}" for reason in surest.certainty_reasons)
+
+
+def _overruling_lesions(lesions: Collection[Lesion], classification: str) -> tuple[str, ...]:
+    """Lesions of another type that may well be of a type with higher priority."""
+    higher = list(LesionType)[: list(LesionType).index(LesionType(classification))]
+    reasons = []
+    for lesion in lesions:
+        if higher and sum(_probability_of(lesion, kind) for kind in higher) >= OVERRULING_PROBABILITY:
+            likeliest = max(higher, key=lambda kind, lesion=lesion: _probability_of(lesion, kind))
+            share = lesion.type_probabilities.get(likeliest, 0.0)
+            reasons.append(f"lesion {lesion.label} may be {likeliest.title} ({share:.0%})")
+    return tuple(reasons)
 
 
 def _probability_of(lesion: Lesion, kind: LesionType) -> float:
