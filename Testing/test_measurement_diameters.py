@@ -57,7 +57,8 @@ def test_oblique_ellipsoids_measure_what_they_are(semi_axes, pixel, thickness, s
     diagonal = pixel * 2**0.5
     # In the slice that is cut, the diameter falls short of the central one by what half a slice takes away.
     missed = long_axis * (1 - np.sqrt(max(0, 1 - (thickness / 2) ** 2 * 1 / np.linalg.inv(matrix)[2, 2])))
-    assert -0.6 * diagonal - missed <= measured.long_axis.length_mm - long_axis <= 0.7 * diagonal
+    # A thin one ends in a point that no voxel centre hits.
+    assert -diagonal - missed <= measured.long_axis.length_mm - long_axis <= 0.7 * diagonal
     # A nearly round section has no preferred direction: the perpendicular may then be any of its diameters.
     assert short_axis - diagonal - missed <= measured.short_axis.length_mm <= measured.long_axis.length_mm + 1e-9
     if long_axis > 1.5 * short_axis:
