@@ -13,8 +13,8 @@ from LiverTumorAILib.pipeline import analyze
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.report import summary_lines, write_results
 
-SAMPLE_SEED = 40_001
-"""A study that no network was trained on."""
+SAMPLE_SEED = 40_004
+"""A study that no network was trained on: from 40001, the first with a malignant lesion of 30 mm and two others."""
 
 HOST = Path(__file__).resolve().parents[1] / "Testing" / "SlicerHost" / "run.py"
 

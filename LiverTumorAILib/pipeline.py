@@ -80,7 +80,7 @@ def analyze(
     registered = register_study(study, progress.part(0.15, 0.5, "Registering phases"))
     aligned = time.perf_counter()
     findings = cascade.run(registered, models, progress.part(0.5, 1, cascade.title))
-    progress.update(1.0)
+    progress.part(0, 1, cascade.title).update(1.0)
     return Analysis(registered, with_seconds(findings, {"load": loaded - started, "register": aligned - loaded}))
 
 

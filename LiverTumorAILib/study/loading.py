@@ -42,7 +42,7 @@ def load_study(path: Path, progress: Progress = Progress()) -> Study:
 
     """
     path = Path(path)
-    progress = replace(progress, stage="load")
+    progress = replace(progress, stage=progress.stage or "Loading the study")
     files, volume_files, others = _sorted_files(path, progress.part(0.0, 0.2))
     where = path.name
     if files:
