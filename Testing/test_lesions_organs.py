@@ -14,6 +14,7 @@ from LiverTumorAILib.lesions.organs import (
     lesion_type_of_class,
     organ_of_class,
     require_liver,
+    require_plausible_liver,
     separate_organs,
     whole_liver,
 )
@@ -149,3 +150,35 @@ def test_lesions_below_the_smallest_volume_are_dropped():
     labels, instances = find_instances(mask, maps, maps.grid.image(np.zeros(mask.shape, np.uint8)))
     assert len(instances) == 1
     assert array_of(labels)[0, 0, 0] == 0
+
+
+def body_with_liver(centre_x):
+    """A body 300 mm wide and a mask of 64 ml whose centre lies at a column."""
+    values = np.full((40, 100, 160), -1000, np.float32)
+    values[:, 10:90, 5:155] = 50
+    liver = np.zeros(values.shape, bool)
+    liver[10:30, 40:60, centre_x - 10 : centre_x + 10] = True
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing((2.0, 2.0, 2.0))
+    return liver, image
+
+
+@pytest.mark.parametrize(
+    ("centre_x", "probability", "is_liver"), [(40, 0.6, True), (120, 0.6, True), (80, 0.95, True), (80, 0.6, False)]
+)
+def test_a_doubtful_liver_in_the_middle_of_the_body_is_none(centre_x, probability, is_liver):
+    liver, image = body_with_liver(centre_x)
+    probabilities = np.full(liver.shape, probability, np.float32)
+    if is_liver:
+        require_plausible_liver(liver, probabilities, image)
+        return
+    with pytest.raises(LiverTumorAIError, match="No liver found"):
+        require_plausible_liver(liver, probabilities, image)
+
+
+def test_what_is_larger_than_any_liver_is_none():
+    _, image = body_with_liver(40)
+    image.SetSpacing((3.0, 3.0, 5.0))
+    everything = np.full((40, 100, 160), True)
+    with pytest.raises(LiverTumorAIError, match="No liver found"):
+        require_plausible_liver(everything, np.ones(everything.shape), image)

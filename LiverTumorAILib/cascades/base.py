@@ -13,7 +13,7 @@ from LiverTumorAILib.inference import ModelStore, ProbabilityMaps, predict_proba
 from LiverTumorAILib.lesions import Findings, Provenance
 from LiverTumorAILib.lesions.certainty import missing_phase_warnings
 from LiverTumorAILib.lesions.instances import find_instances
-from LiverTumorAILib.lesions.organs import require_liver, separate_organs, whole_liver
+from LiverTumorAILib.lesions.organs import require_liver, require_plausible_liver, separate_organs, whole_liver
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.study import Modality, Phase
@@ -78,7 +78,10 @@ class BaseCascade:
         class_labels = sitk.GetArrayFromImage(maps.labels_on(reference))
         progress.update(0.3)
         organs, lesions = separate_organs(class_labels, maps.classes)
-        require_liver(whole_liver(organs, lesions).sum() * np.prod(reference.GetSpacing()) / 1000)
+        liver = whole_liver(organs, lesions)
+        require_liver(liver.sum() * np.prod(reference.GetSpacing()) / 1000)
+        probability = sitk.GetArrayFromImage(maps.probability_on(reference, "liver"))
+        require_plausible_liver(liver, probability, reference)
         progress.update(0.6)
         lesion_labels, instances = find_instances(lesions, maps, reference)
         organ_labels = sitk.GetImageFromArray(organs)

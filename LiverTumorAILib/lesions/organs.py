@@ -4,14 +4,24 @@ from collections.abc import Sequence
 
 import cc3d
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions.findings import Organ
 from LiverTumorAILib.lesions.lesion import LesionType
 
+AIR_LIMIT_HU = -300.0
+
 SMALLEST_LIVER_ML = 150.0
 """Less than the smallest adult livers by far; a wrong guess in a chest or head is smaller still."""
+
+LARGEST_LIVER_ML = 8000.0
+MIDLINE_MM = 15.0
+"""A liver's centre lies farther from the body's middle; on the left in situs inversus."""
+
+DOUBTFUL_PROBABILITY = 0.8
+"""Mean liver probability that the base network reaches in real livers, but not in a pelvis."""
 
 SMALLEST_PART = 0.15
 """Share of the largest part below which a separate part is no liver."""
@@ -109,6 +119,36 @@ def require_liver(liver_ml: float) -> None:
         raise LiverTumorAIError(
             f"No liver found in the field of view ({liver_ml:.0f} ml of liver tissue)",
             advice="Choose a study of the upper abdomen, and check that its phases show the same region",
+        )
+
+
+def require_plausible_liver(liver: np.ndarray, probability: np.ndarray, image: sitk.Image) -> None:
+    """Raise LiverTumorAIError if what was found cannot be a liver.
+
+    It cannot if it is larger than any liver, or if it lies in the middle of the body and the network itself doubts
+    it. Muscle and bladder of a pelvis look so.
+
+    Parameters
+    ----------
+    liver: numpy.ndarray
+        bool (z, y, x) on the image's grid.
+    probability: numpy.ndarray
+        (z, y, x), the network's probability of liver.
+    image: SimpleITK.Image
+        The reference phase (CT, HU; LPS, mm).
+
+    """
+    volume_ml = float(liver.sum() * np.prod(image.GetSpacing()) / 1000)
+    body = sitk.GetArrayViewFromImage(image)[:, ::2, ::2] > AIR_LIMIT_HU
+    columns = 2 * np.nonzero(body)[2]
+    centre = np.nonzero(liver.any(axis=(0, 1)))[0]
+    weights = liver.sum(axis=(0, 1))[centre]
+    offset_mm = abs(np.average(centre, weights=weights) - np.median(columns)) * image.GetSpacing()[0]
+    doubtful = offset_mm < MIDLINE_MM and probability[liver].mean() < DOUBTFUL_PROBABILITY
+    if volume_ml > LARGEST_LIVER_ML or doubtful:
+        raise LiverTumorAIError(
+            f"No liver found in the field of view: what looks like one ({volume_ml:.0f} ml) lies or measures wrongly",
+            advice="Choose a study of the upper abdomen",
         )
 
 
