@@ -15,6 +15,7 @@ LAYERS = (
     "explanation",
     "cascades",
     "pipeline",
+    "review",
     "report",
     "worker",
     "mrml",

@@ -9,7 +9,6 @@ import slicer
 
 from LiverTumorAILib.lesions import Findings, Lesion
 from LiverTumorAILib.mrml import markups, views
-from LiverTumorAILib.mrml.measures import remeasure
 from LiverTumorAILib.mrml.nodes import owned_nodes, put_in_folder, remove_folder, remove_owned
 from LiverTumorAILib.mrml.segmentation import (
     SEGMENTATION_ROLE,
@@ -20,6 +19,7 @@ from LiverTumorAILib.mrml.segmentation import (
     show_segmentation,
 )
 from LiverTumorAILib.mrml.volumes import show_volume
+from LiverTumorAILib.review.remeasure import remeasure
 from LiverTumorAILib.study import Phase
 
 STUDY_FOLDER = "Liver study"

@@ -6,9 +6,9 @@ import slicer
 
 from LiverTumorAILib.mrml.geometry import image_data, index_to_ras, vtk_matrix
 from LiverTumorAILib.mrml.nodes import owned_node
+from LiverTumorAILib.review.remeasure import AIR_HU
 from LiverTumorAILib.study import Modality, Phase
 
-AIR_HU = -1024
 CT_WINDOWS = {
     Phase.NON_CONTRAST: (350, 40),
     Phase.ARTERIAL: (400, 70),

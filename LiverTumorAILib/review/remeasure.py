@@ -1,4 +1,4 @@
-"""Measures that follow an edited segment."""
+"""Measures of a lesion whose voxels were corrected."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,8 +8,10 @@ import SimpleITK as sitk
 
 from LiverTumorAILib.lesions import Enhancement, Lesion, Point
 from LiverTumorAILib.measurement import measure_mask
-from LiverTumorAILib.mrml.volumes import AIR_HU
 from LiverTumorAILib.study import Phase
+
+AIR_HU = -1024
+"""What written images hold where a phase shows nothing."""
 
 
 def remeasure(lesion: Lesion, mask: sitk.Image, images: Mapping[Phase, sitk.Image]) -> Lesion:
@@ -42,7 +44,6 @@ def mean_inside(image: sitk.Image, mask: sitk.Image) -> float:
     """Mean of an image inside a mask on another grid (LPS, mm); NaN where the image shows nothing of it."""
     on_mask = sitk.Resample(image, mask, sitk.Transform(), sitk.sitkLinear, float("nan"), sitk.sitkFloat32)
     inside = sitk.GetArrayViewFromImage(on_mask)[sitk.GetArrayViewFromImage(mask) > 0]
-    # Written images have air where a phase shows nothing.
     inside = inside[np.isfinite(inside) & (inside > AIR_HU)]
     return float(inside.mean()) if inside.size else float("nan")
 
