@@ -61,7 +61,7 @@ def read_findings(folder: Path) -> Findings:
         organs, lesions = read_segmentation(folder / SEGMENTATION_FILE)
         names = [lesion["heatmap"] for lesion in content["lesions"] if lesion["heatmap"]]
         heatmaps = {name: _read_heatmap(folder / HEATMAP_FOLDER / name, organs) for name in names}
-        return _findings(content, organs, lesions, heatmaps)
+        return findings_from_json(content, organs, lesions, heatmaps)
     except FileNotFoundError as error:
         raise LiverTumorAIError(
             "The folder holds no complete findings", Path(error.filename or folder).name, "Run the analysis again"
@@ -78,7 +78,7 @@ def findings_to_json(findings: Findings) -> dict[str, Any]:
         "modality": findings.modality,
         "reference_phase": findings.reference_phase,
         "liver_volume_mm3": findings.liver_volume_mm3,
-        "lesions": [_lesion_to_json(lesion) for lesion in findings.lesions],
+        "lesions": [lesion_to_json(lesion) for lesion in findings.lesions],
         "patient": {
             "classification": patient.classification,
             "probabilities": dict(patient.probabilities),
@@ -97,7 +97,8 @@ def findings_to_json(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _lesion_to_json(lesion: Lesion) -> dict[str, Any]:
+def lesion_to_json(lesion: Lesion) -> dict[str, Any]:
+    """One lesion of `findings.json`."""
     measured = lesion.measurement
     return {
         "id": lesion.uid,
@@ -151,16 +152,17 @@ _QUALITY_NUMBERS = (
 )
 
 
-def _findings(
+def findings_from_json(
     content: Mapping[str, Any], organs: sitk.Image, lesions: sitk.Image, heatmaps: Mapping[str, sitk.Image]
 ) -> Findings:
+    """What `findings_to_json` wrote, with its images (reference grid, LPS, mm); errors as `lesion_from_json`."""
     patient = content["patient"]
     return Findings(
         modality=Modality(content["modality"]),
         reference_phase=Phase(content["reference_phase"]),
         organ_labels=organs,
         lesion_labels=lesions,
-        lesions=tuple(_lesion(lesion) for lesion in content["lesions"]),
+        lesions=tuple(lesion_from_json(lesion) for lesion in content["lesions"]),
         patient=PatientSummary(
             patient["classification"],
             patient["probabilities"],
@@ -175,7 +177,9 @@ def _findings(
     )
 
 
-def _lesion(content: Mapping[str, Any]) -> Lesion:
+def lesion_from_json(content: Mapping[str, Any]) -> Lesion:
+    """What `lesion_to_json` wrote; KeyError, ValueError or TypeError if it is none."""
+
     def axis(name: str) -> Axis:
         start, end = content[f"{name}_ends_mm"]
         return Axis(tuple(start), tuple(end), content[f"{name}_mm"])

@@ -1,0 +1,186 @@
+"""A reading: the lesions as the reader left them, and what was decided about each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from LiverTumorAILib.lesions import Certainty, Findings, Lesion, LesionType
+from LiverTumorAILib.lesions.patient import summarise_patient
+
+
+class ReviewState(StrEnum):
+    """What the reader made of a lesion."""
+
+    TO_REVIEW = "to review"
+    ACCEPTED = "accepted"
+    CHANGED = "changed"
+    REJECTED = "rejected"
+    NEW = "new"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The reader's work on one study; each change makes another one.
+
+    Attributes
+    ----------
+    lesions: tuple of Lesion
+        As they are now, rejected ones included.
+    masks: Mapping[str, SimpleITK.Image]
+        By lesion UID: uint8 0 or 1 (LPS, mm), a box of the reference grid.
+    states: Mapping[str, ReviewState]
+        By lesion UID; a lesion that is missing waits for review.
+    typed_by_hand: frozenset of str
+        UIDs of the lesions whose type the reader set.
+    targets: tuple of str
+        UIDs of the target lesions (RECIST 1.1).
+
+    """
+
+    lesions: tuple[Lesion, ...]
+    masks: Mapping[str, sitk.Image]
+    states: Mapping[str, ReviewState] = field(default_factory=dict)
+    typed_by_hand: frozenset[str] = frozenset()
+    targets: tuple[str, ...] = ()
+
+    def lesion(self, uid: str | None) -> Lesion | None:
+        """The lesion with this UID; None if there is none."""
+        return next((lesion for lesion in self.lesions if lesion.uid == uid), None)
+
+    def state(self, uid: str) -> ReviewState:
+        """What the reader made of a lesion."""
+        return self.states.get(uid, ReviewState.TO_REVIEW)
+
+    @property
+    def present(self) -> tuple[Lesion, ...]:
+        """The lesions that were not rejected."""
+        return tuple(lesion for lesion in self.lesions if self.state(lesion.uid) is not ReviewState.REJECTED)
+
+    @property
+    def reviewed_count(self) -> int:
+        """How many lesions do not wait for review any more."""
+        return sum(self.state(lesion.uid) is not ReviewState.TO_REVIEW for lesion in self.lesions)
+
+    def accepted(self, uid: str) -> "Reading":
+        """The reader agrees with a lesion; what was changed or is new stays so."""
+        if self.state(uid) in (ReviewState.CHANGED, ReviewState.NEW):
+            return self
+        return self.with_state(uid, ReviewState.ACCEPTED)
+
+    def rejected(self, uid: str) -> "Reading":
+        """The reader says that this is no lesion; it is no target then."""
+        reading = self.with_state(uid, ReviewState.REJECTED)
+        return replace(reading, targets=tuple(target for target in self.targets if target != uid))
+
+    def with_state(self, uid: str, state: ReviewState) -> "Reading":
+        """Another state of one lesion."""
+        return replace(self, states={**self.states, uid: state})
+
+    def touched(self, uid: str) -> "Reading":
+        """The reader changed a lesion; a new one stays new."""
+        return self if self.state(uid) is ReviewState.NEW else self.with_state(uid, ReviewState.CHANGED)
+
+    def with_lesion(self, lesion: Lesion, mask: sitk.Image | None = None) -> "Reading":
+        """A lesion in place of the one with its UID, or beside the others; its mask stays if none is given."""
+        known = self.lesion(lesion.uid) is not None
+        others = tuple(lesion if other.uid == lesion.uid else other for other in self.lesions)
+        masks = self.masks if mask is None else {**self.masks, lesion.uid: mask}
+        return replace(self, lesions=others if known else (*others, lesion), masks=masks)
+
+    def without(self, uid: str) -> "Reading":
+        """All but one lesion, as if it had never been there."""
+        return replace(
+            self,
+            lesions=tuple(lesion for lesion in self.lesions if lesion.uid != uid),
+            masks={key: mask for key, mask in self.masks.items() if key != uid},
+            states={key: state for key, state in self.states.items() if key != uid},
+            typed_by_hand=self.typed_by_hand - {uid},
+            targets=tuple(target for target in self.targets if target != uid),
+        )
+
+    def with_type(self, uid: str, kind: LesionType) -> "Reading":
+        """A lesion with the type that the reader sees; the reader's word leaves no doubt."""
+        lesion = replace(
+            self.lesion(uid),
+            type=kind,
+            type_probabilities={other: float(other is kind) for other in LesionType},
+            certainty=Certainty.CERTAIN,
+            certainty_reasons=(),
+            score=1.0,
+        )
+        return replace(self.with_lesion(lesion).touched(uid), typed_by_hand=self.typed_by_hand | {uid})
+
+
+def begin_reading(findings: Findings) -> Reading:
+    """The reading before the reader did anything."""
+    labels = sitk.GetArrayViewFromImage(findings.lesion_labels)
+    boxes = ndimage.find_objects(labels)
+    masks = {
+        lesion.uid: box_image(labels[box] == lesion.label, box, findings.lesion_labels)
+        for lesion in findings.lesions
+        if (box := boxes[lesion.label - 1]) is not None
+    }
+    return Reading(findings.lesions, masks)
+
+
+def box_image(voxels: np.ndarray, box: tuple[slice, ...], grid: sitk.Image) -> sitk.Image:
+    """Voxels (z, y, x) of a box of a grid as uint8 image (LPS, mm)."""
+    image = sitk.GetImageFromArray(voxels.astype(np.uint8))
+    image.SetSpacing(grid.GetSpacing())
+    image.SetDirection(grid.GetDirection())
+    image.SetOrigin(grid.TransformIndexToPhysicalPoint([side.start for side in reversed(box)]))
+    return image
+
+
+def box_of(mask: sitk.Image, grid: sitk.Image) -> tuple[slice, ...]:
+    """The box (z, y, x) of a grid that a mask fills; see `box_image`."""
+    first = np.rint(grid.TransformPhysicalPointToContinuousIndex(mask.GetOrigin())).astype(int)
+    return tuple(
+        slice(int(start), int(start) + size)
+        for start, size in zip(reversed(first.tolist()), reversed(mask.GetSize()), strict=True)
+    )
+
+
+def labels_of(reading: Reading, grid: sitk.Image) -> sitk.Image:
+    """The lesions that were not rejected as uint16 label image on the reference grid."""
+    labels = np.zeros(grid.GetSize()[::-1], np.uint16)
+    for lesion in reading.present:
+        mask = reading.masks[lesion.uid]
+        part = labels[box_of(mask, grid)]
+        part[sitk.GetArrayViewFromImage(mask) > 0] = lesion.label
+    image = sitk.GetImageFromArray(labels)
+    image.CopyInformation(grid)
+    return image
+
+
+def summary_of(findings: Findings, reading: Reading) -> Findings:
+    """The findings with the lesions and the patient summary that follow from a reading; images stay as they are.
+
+    Rejected lesions do not count. A lesion that the reader accepted counts as certain.
+    """
+    settled = tuple(
+        replace(lesion, certainty=Certainty.CERTAIN, certainty_reasons=(), score=1.0)
+        if reading.state(lesion.uid) is ReviewState.ACCEPTED
+        else lesion
+        for lesion in reading.present
+    )
+    present = tuple(sorted(reading.present, key=lambda lesion: -lesion.measurement.volume_mm3))
+    if settled == findings.lesions:
+        return findings
+    phases = [record.phase for record in findings.phases if record.phase is not None]
+    patient = summarise_patient(settled, phases, findings.warnings)
+    return replace(findings, lesions=present, patient=patient)
+
+
+def reviewed_findings(findings: Findings, reading: Reading) -> Findings:
+    """The findings as the reader leaves them, label image included."""
+    used = {lesion.heatmap for lesion in reading.present}
+    return replace(
+        summary_of(findings, reading),
+        lesion_labels=labels_of(reading, findings.lesion_labels),
+        heatmaps={name: heatmap for name, heatmap in findings.heatmaps.items() if name in used},
+    )
