@@ -48,6 +48,8 @@ class ModelCard:
         How and on what it was trained.
     figures: Mapping[str, Any]
         Measured on held-out cases; says on what.
+    priors: tuple of str
+        Models whose results (probabilities, 0-1) are further input channels, after all others.
     licence, intended_use: str
 
     """
@@ -66,6 +68,7 @@ class ModelCard:
     licence: str
     intended_use: str
     figures: Mapping[str, Any] = field(default_factory=dict)
+    priors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known = {phase.value for phase in Phase}
@@ -85,7 +88,7 @@ class ModelCard:
     @property
     def channels(self) -> int:
         """Number of input channels of the network."""
-        return len(self.inputs) * (2 if self.presence_channels else 1)
+        return len(self.inputs) * (2 if self.presence_channels else 1) + len(self.priors)
 
 
 def read_card(path: Path) -> ModelCard:
@@ -95,7 +98,7 @@ def read_card(path: Path) -> ModelCard:
         if not isinstance(content, dict):
             raise ValueError("it is not a JSON object")
         wanted = {entry.name for entry in fields(ModelCard)}
-        missing = sorted(wanted - {"figures"} - set(content))
+        missing = sorted(wanted - {"figures", "priors"} - set(content))
         if missing:
             raise ValueError(f"it lacks {', '.join(missing)}")
         return ModelCard(
@@ -107,6 +110,7 @@ def read_card(path: Path) -> ModelCard:
             normalisation=IntensityNormalisation(**content["normalisation"]),
             classes=tuple(str(name) for name in content["classes"]),
             figures=dict(content.get("figures", {})),
+            priors=tuple(str(name) for name in content.get("priors", ())),
         )
     except FileNotFoundError:
         raise LiverTumorAIError("The model card is missing", path, "Copy the whole model folder again") from None
