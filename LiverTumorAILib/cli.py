@@ -122,7 +122,14 @@ def _analyze(arguments: argparse.Namespace, progress: Progress) -> None:
     get_cascade(arguments.cascade)
     models = ModelStore(arguments.models)
     with new_folder(arguments.out) as folder:
-        analysis = analyze(arguments.path, arguments.cascade, models, progress.part(0, 0.9), arguments.device)
+        analysis = analyze(
+            arguments.path,
+            arguments.cascade,
+            models,
+            progress.part(0, 0.9),
+            arguments.device,
+            substitutes=dict(arguments.substitute),
+        )
         write_results(analysis, folder, progress.part(0.9, 1, "Writing the results"))
     print("\n".join(summary_lines(analysis.findings)))
     print(f"Results: {arguments.out / 'report.html'}")
@@ -201,6 +208,18 @@ def _models(arguments: argparse.Namespace, _progress: Progress) -> None:
         )
 
 
+def _substitute(text: str) -> tuple[Any, Any]:
+    """MISSING=PRESENT as two phases."""
+    from LiverTumorAILib.study import Phase
+
+    missing, _, present = text.partition("=")
+    try:
+        return Phase(missing), Phase(present)
+    except ValueError:
+        known = ", ".join(Phase)
+        raise argparse.ArgumentTypeError(f"'{text}' is not MISSING=PRESENT with two of {known}") from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="livertumorai",
@@ -244,6 +263,14 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--out", type=Path, required=True, metavar="DIR")
     analyze.add_argument("--cascade", default="base", metavar="NAME")
     analyze.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    analyze.add_argument(
+        "--substitute",
+        action="append",
+        default=[],
+        type=_substitute,
+        metavar="MISSING=PRESENT",
+        help="let a phase stand in for one that the method needs and the study lacks, such as arterial=portal_venous",
+    )
     add_models(analyze)
 
     measure = command("measure", _measure, "Measure each lesion of a label map")

@@ -1,20 +1,21 @@
 """The one place that strings the stages together: from a study to findings."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 
-from LiverTumorAILib.cascades import get_cascade
+from LiverTumorAILib.cascades import get_cascade, require_phases
 from LiverTumorAILib.cascades.assembly import with_seconds
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions import Findings
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy, register_study
-from LiverTumorAILib.study import Study, load_study
+from LiverTumorAILib.study import Phase, Study, load_study
 
 BYTES_FOR_EACH_PHASE = 28
 """Of each voxel: a registered phase in single precision and its registration field."""
@@ -37,6 +38,8 @@ def analyze(
     models: ModelStore | None = None,
     progress: Progress | None = None,
     device: str = "auto",
+    *,
+    substitutes: Mapping[Phase, Phase] | None = None,
 ) -> Analysis:
     """Analyze a study: load, register, find lesions, measure.
 
@@ -52,6 +55,8 @@ def analyze(
         Reports each stage.
     device: str
         'auto', 'cpu' or 'cuda'.
+    substitutes: Mapping[Phase, Phase], optional
+        By the user's choice: for a missing phase the one that stands in for it.
 
     Returns
     -------
@@ -66,7 +71,7 @@ def analyze(
 
     """
     progress = progress or Progress()
-    cascade = get_cascade(cascade_name, device)
+    cascade = get_cascade(cascade_name, device, substitutes)
     models = models or ModelStore()
     for name in cascade.required_models:
         models.card(name)
@@ -76,6 +81,7 @@ def analyze(
     else:
         study = load_study(Path(source), progress.part(0, 0.15, "Loading the study"))
     loaded = time.perf_counter()
+    require_phases(cascade, study.phases)
     check_memory(study)
     registered = register_study(study, progress.part(0.15, 0.5, "Registering phases"))
     aligned = time.perf_counter()

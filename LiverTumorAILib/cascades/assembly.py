@@ -58,6 +58,8 @@ def assemble_findings(
     provenance: Provenance,
     warnings: tuple[str, ...],
     progress: Progress,
+    *,
+    limits: tuple[str, ...] = (),
 ) -> Findings:
     """Measure the lesions, say how certain they are, and summarise the patient.
 
@@ -73,6 +75,8 @@ def assemble_findings(
         The cascade's own; the study's and the registration's are added.
     progress: Progress
         Covers the measuring.
+    limits: tuple of str
+        Why a result without lesions is uncertain, beside what the images say.
 
     """
     started = time.perf_counter()
@@ -86,7 +90,7 @@ def assemble_findings(
     }
     lesions = _lesions(study, segmented, measurements)
     liver = whole_liver(sitk.GetArrayViewFromImage(organs), sitk.GetArrayViewFromImage(labels))
-    limits = (LIVER_CUT,) if _reaches_edge(liver) else ()
+    cut = (LIVER_CUT,) if _reaches_edge(liver) else ()
     seconds = {**provenance.seconds, "measurement": time.perf_counter() - started}
     return Findings(
         modality=study.study.modality,
@@ -94,12 +98,12 @@ def assemble_findings(
         organ_labels=organs,
         lesion_labels=labels,
         lesions=lesions,
-        patient=summarise_patient(lesions, study.images, limits),
+        patient=summarise_patient(lesions, study.images, (*limits, *cut)),
         liver_volume_mm3=float(liver.sum() * np.prod(organs.GetSpacing())),
         provenance=replace(provenance, seconds=seconds),
         heatmaps=heatmaps,
         phases=phase_records(study),
-        warnings=(*study.study.warnings, *study.warnings, *warnings, *limits),
+        warnings=(*study.study.warnings, *study.warnings, *warnings, *cut),
     )
 
 

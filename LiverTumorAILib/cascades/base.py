@@ -35,6 +35,7 @@ class BaseCascade:
     title: str = "Base: one network"
     protocols: tuple[str, ...] = ("ct4", "ct3", "nc")
     required_models: tuple[str, ...] = ("base_unet",)
+    required_phases: tuple[Phase, ...] = ()
 
     def run(self, study: RegisteredStudy, models: ModelStore, progress: Progress) -> Findings:
         """Find, type and measure the lesions of a CT study.

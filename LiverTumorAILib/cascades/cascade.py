@@ -6,6 +6,7 @@ from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions import Findings
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.study import Phase
 
 
 class Cascade(Protocol):
@@ -21,6 +22,8 @@ class Cascade(Protocol):
         Phantom and study protocols it was made for: `ct4 ct3 nc dce-mr hbp-mr`.
     required_models: tuple of str
         Names in the model store.
+    required_phases: tuple of Phase
+        Without which it cannot run.
 
     """
 
@@ -28,6 +31,7 @@ class Cascade(Protocol):
     title: str
     protocols: tuple[str, ...]
     required_models: tuple[str, ...]
+    required_phases: tuple[Phase, ...]
 
     def run(self, study: RegisteredStudy, models: ModelStore, progress: Progress) -> Findings:
         """Findings of a registered study; `LiverTumorAIError` where the study is outside its scope."""

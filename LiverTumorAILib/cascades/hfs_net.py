@@ -1,0 +1,212 @@
+"""HFS-Net: five networks that find hepatocellular carcinoma in three CT phases."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import SimpleITK as sitk
+
+from LiverTumorAILib import __version__
+from LiverTumorAILib.cascades.assembly import Segmented, assemble_findings
+from LiverTumorAILib.cascades.hierarchy import PRIORS, StageMaps, first_stages
+from LiverTumorAILib.cascades.scope import require_phases
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference import Model, ModelStore, ProbabilityMaps, slice_grid, sliding_window
+from LiverTumorAILib.inference.preprocess import network_input, sample_phase
+from LiverTumorAILib.lesions import Findings, Provenance
+from LiverTumorAILib.lesions.instances import find_instances
+from LiverTumorAILib.lesions.organs import require_liver, require_plausible_liver, separate_organs, whole_liver
+from LiverTumorAILib.measurement.measure import axial_axis
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.study import Modality, Phase
+
+PHASES = (Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS)
+FUSION = "hfs_fusion"
+FUSION_OVERLAP = 0.25
+THICKEST_SLICES_MM = 5.0
+CLASSES = ("background", "HCC", "liver")
+
+SCOPE = (
+    "HFS-Net was made for patients with known HCC: it calls every tumour it sees HCC, and lesions of other types are "
+    "out of its scope"
+)
+NO_OTHER_TYPES = "HFS-Net looks for HCC only: lesions of other types are not reported"
+
+
+@dataclass(frozen=True)
+class HfsNet:
+    """Lee et al., Hierarchical fusion strategy of deep learning networks, Cancer Imaging 2024;24:43.
+
+    f_liver and f_size see every slice; each tumour goes to f_small or f_large by its longest axis in the slice; f_3D
+    makes the final tumours of the portal venous phase and these four results.
+
+    Attributes
+    ----------
+    device: str
+        'auto', 'cpu' or 'cuda'.
+    substitutes: Mapping[Phase, Phase]
+        By the user's choice: for a missing phase the one that stands in for it.
+    required_phases: tuple of Phase
+        Without which it cannot run, substitutes taken into account.
+
+    """
+
+    device: str = "auto"
+    substitutes: Mapping[Phase, Phase] = field(default_factory=dict)
+    name: str = "hfs_net"
+    title: str = "HFS-Net: HCC only, three phases"
+    protocols: tuple[str, ...] = ("ct4", "ct3")
+    required_models: tuple[str, ...] = (*PRIORS, FUSION)
+    required_phases: tuple[Phase, ...] = PHASES
+
+    def __post_init__(self) -> None:
+        needed = dict.fromkeys(self.substitutes.get(phase, phase) for phase in PHASES)
+        object.__setattr__(self, "required_phases", tuple(needed))
+
+    def run(self, study: RegisteredStudy, models: ModelStore, progress: Progress) -> Findings:
+        """Find and measure the hepatocellular carcinomas of a CT study.
+
+        Raises
+        ------
+        LiverTumorAIError
+            For MR, if a phase is missing that nothing stands in for, if a model is missing or broken, or if there is
+            no liver.
+
+        """
+        if study.study.modality is not Modality.CT:
+            raise LiverTumorAIError(
+                f"The cascade '{self.name}' was trained for CT, this study is {study.study.modality}",
+                advice="Choose a CT study",
+            )
+        require_phases(self, study.images)
+        started = time.perf_counter()
+        networks = {name: models.load(name, self.device) for name in self.required_models}
+        loaded = time.perf_counter()
+        images = {phase: study.images[self._source(phase)] for phase in PHASES}
+        maps = predict_hcc(networks, images, study.reference, progress.part(0, 0.85, "Finding liver and tumours"))
+        predicted = time.perf_counter()
+        segmented = _segment(study.reference, maps, progress.part(0.85, 0.95, "Separating tumours"))
+        separated = time.perf_counter()
+        return assemble_findings(
+            study,
+            segmented,
+            Provenance(
+                software_version=__version__,
+                cascade=self.name,
+                models={name: model.card.sha256 for name, model in networks.items()},
+                device=networks[FUSION].device,
+                seconds={
+                    "models": loaded - started,
+                    "networks": predicted - loaded,
+                    "lesions": separated - predicted,
+                },
+            ),
+            (SCOPE, *self._substitute_warnings(), *_thick_slice_warnings(study)),
+            progress.part(0.95, 1, "Measuring tumours"),
+            limits=(NO_OTHER_TYPES,),
+        )
+
+    def _source(self, phase: Phase) -> Phase:
+        return self.substitutes.get(phase, phase)
+
+    def _substitute_warnings(self) -> tuple[str, ...]:
+        return tuple(
+            f"By the user's choice the {self._source(phase).title} phase stands in for the {phase.title} phase: "
+            "the networks were not trained for this, and HCC may be missed"
+            for phase in PHASES
+            if self._source(phase) is not phase
+        )
+
+
+def predict_hcc(
+    networks: Mapping[str, Model],
+    images: Mapping[Phase, sitk.Image],
+    reference: sitk.Image,
+    progress: Progress | None = None,
+) -> ProbabilityMaps:
+    """Run all five networks.
+
+    Parameters
+    ----------
+    networks: Mapping[str, Model]
+        By name.
+    images: Mapping[Phase, SimpleITK.Image]
+        The three phases, float32 HU on the reference grid (LPS, mm), NaN where a phase shows nothing.
+    reference: SimpleITK.Image
+        The reference phase.
+    progress: Progress, optional
+        Updated, and polled for cancel, before each phase, batch of slices and patch.
+
+    Returns
+    -------
+    ProbabilityMaps
+        Of `CLASSES`, around the liver; HCC is what f_3D gives, liver what f_liver gives of the rest.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If there is no liver.
+
+    """
+    progress = progress or Progress(stage="Networks")
+    grid = slice_grid(reference, networks[PRIORS[0]].card)
+    phases = {}
+    for number, (phase, image) in enumerate(images.items()):
+        progress.update(0.1 * number / len(images), f"resampling the {phase.title} phase")
+        phases[phase] = sample_phase(image, grid)
+    stages = first_stages(networks, phases, progress.part(0.1, 0.8))
+    if stages is None:
+        require_liver(0.0)
+    hcc = fuse(networks[FUSION], phases, stages, progress.part(0.8, 1.0))
+    liver = stages.probabilities[0] * (1 - hcc)
+    low, high = (tuple(getattr(side, end) for side in stages.box) for end in ("start", "stop"))
+    probabilities = np.stack([1 - hcc - liver, hcc, liver]).astype(np.float16)
+    return ProbabilityMaps(CLASSES, probabilities, grid.cropped(low, high))
+
+
+def fuse(
+    model: Model, phases: Mapping[Phase, np.ndarray], stages: StageMaps, progress: Progress | None = None
+) -> np.ndarray:
+    """Probability of HCC inside the stages' box, float32 (z, y, x), by f_3D."""
+    cropped = {phase: values[stages.box] for phase, values in phases.items()}
+    volume = network_input(cropped, model.card)
+    volume[-len(PRIORS) :] = stages.probabilities
+    probabilities = sliding_window(
+        volume, model.session, len(model.card.classes), model.card.patch, overlap=FUSION_OVERLAP, progress=progress
+    )
+    return probabilities[1].astype(np.float32)
+
+
+def _segment(reference: sitk.Image, maps: ProbabilityMaps, progress: Progress) -> Segmented:
+    hcc = sitk.GetArrayFromImage(maps.probability_on(reference, "HCC")) > 0.5
+    liver_probability = sitk.GetArrayFromImage(maps.probability_on(reference, "liver"))
+    labels = np.where(hcc, np.uint8(CLASSES.index("HCC")), np.uint8(CLASSES.index("liver")) * (liver_probability > 0.5))
+    progress.update(0.3)
+    organs, tumours = separate_organs(labels, CLASSES)
+    liver = whole_liver(organs, tumours)
+    require_liver(liver.sum() * np.prod(reference.GetSpacing()) / 1000)
+    liver_probability[tumours] = 1
+    require_plausible_liver(liver, liver_probability, reference)
+    progress.update(0.6)
+    lesion_labels, instances = find_instances(tumours, maps, reference)
+    organ_labels = sitk.GetImageFromArray(organs)
+    organ_labels.CopyInformation(reference)
+    progress.update(1.0)
+    return Segmented(organ_labels, lesion_labels, instances, maps)
+
+
+def _thick_slice_warnings(study: RegisteredStudy) -> tuple[str, ...]:
+    warnings = []
+    for phase in PHASES:
+        if phase not in study.study.phases:
+            continue
+        image = study.study.volume(phase).image
+        thickness = image.GetSpacing()[::-1][axial_axis(image)]
+        if thickness > THICKEST_SLICES_MM + 0.01:
+            warnings.append(
+                f"The {phase.title} phase has slices {thickness:.1f} mm apart; HFS-Net was made for "
+                f"{THICKEST_SLICES_MM:.0f} mm or less, and small tumours may be missed"
+            )
+    return tuple(warnings)
