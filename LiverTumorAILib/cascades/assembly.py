@@ -133,7 +133,8 @@ def _lesions(
     for instance in segmented.instances:
         box, measurement = boxes[instance.label - 1], measurements[instance.label]
         mask = labels[box] == instance.label
-        reasons = uncertainty_reasons(instance, mask, study.images, box, measurement.long_axis.length_mm)
+        limits = uncertainty_reasons(instance, mask, study.images, box, measurement.long_axis.length_mm)
+        reasons = (*instance.doubts, *limits)
         lesions.append(
             Lesion(
                 uid=generate_uid(),
@@ -147,6 +148,8 @@ def _lesions(
                 measurement=measurement,
                 certainty_reasons=reasons,
                 heatmap=_heatmap_name(instance),
+                found_at=instance.found_at,
+                evidence=instance.evidence,
             )
         )
     return tuple(lesions)

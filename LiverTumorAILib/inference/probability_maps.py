@@ -1,6 +1,8 @@
 """Class probabilities on a network's grid, and the way back to the reference grid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numba
 import numpy as np
@@ -66,6 +68,37 @@ class ProbabilityMaps:
         image = sitk.GetImageFromArray(values)
         image.CopyInformation(reference)
         return image
+
+    def sample(self, reference: sitk.Image, voxels: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
+        """Probabilities of some classes at some voxels of a reference grid.
+
+        Parameters
+        ----------
+        reference: SimpleITK.Image
+            Gives the grid (LPS, mm).
+        voxels: numpy.ndarray
+            (voxels, 3), indices (z, y, x).
+        class_names: sequence of str
+            Some of `classes`.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 (voxels, classes), interpolated linearly; 0 outside the maps.
+
+        """
+        matrix, offset = self.grid.index_transform(reference)
+        result = np.zeros((len(voxels), len(class_names)), np.float32)
+        if len(voxels) == 0:
+            return result
+        ends = np.array(list(product(*zip(voxels.min(axis=0), voxels.max(axis=0), strict=True)))) @ matrix.T + offset
+        low = np.clip(np.floor(ends.min(axis=0)).astype(int) - 1, 0, None)
+        high = np.minimum(np.ceil(ends.max(axis=0)).astype(int) + 2, self.grid.shape)
+        box = tuple(slice(first, last) for first, last in zip(low, np.maximum(low, high), strict=True))
+        part = self.probabilities[([self.classes.index(name) for name in class_names], *box)].astype(np.float32)
+        if part.size:
+            _interpolate_at(np.ascontiguousarray(np.moveaxis(part, 0, -1)), matrix, offset - low, voxels, result)
+        return result
 
     def _slabs(self, shape: tuple[int, int, int], reference: sitk.Image, classes: slice = slice(None)):  # noqa: ANN202
         """Slabs of the reference grid, each with the part of the maps (float32) that it needs and the way to it."""
@@ -136,3 +169,24 @@ def _interpolate(values: np.ndarray, matrix: np.ndarray, offset: np.ndarray, res
             far = (values[z1, y0, x0] * (1 - fx) + values[z1, y0, x1] * fx) * (1 - fy)
             far += (values[z1, y1, x0] * (1 - fx) + values[z1, y1, x1] * fx) * fy
             result[z, y, x] = near * (1 - fz) + far * fz
+
+
+@numba.njit(parallel=True, cache=True)
+def _interpolate_at(
+    maps: np.ndarray, matrix: np.ndarray, offset: np.ndarray, voxels: np.ndarray, result: np.ndarray
+) -> None:
+    """Linear interpolation of maps (z, y, x, classes) at voxels (rows of z, y, x); those outside keep their result."""
+    depth, height, width, classes = maps.shape
+    for row in numba.prange(len(voxels)):
+        z, y, x = voxels[row, 0], voxels[row, 1], voxels[row, 2]
+        z0, z1, fz = _corner(matrix[0, 0] * z + matrix[0, 1] * y + matrix[0, 2] * x + offset[0], depth)
+        y0, y1, fy = _corner(matrix[1, 0] * z + matrix[1, 1] * y + matrix[1, 2] * x + offset[1], height)
+        x0, x1, fx = _corner(matrix[2, 0] * z + matrix[2, 1] * y + matrix[2, 2] * x + offset[2], width)
+        if z0 < 0 or y0 < 0 or x0 < 0:
+            continue
+        for c in range(classes):
+            near = (maps[z0, y0, x0, c] * (1 - fx) + maps[z0, y0, x1, c] * fx) * (1 - fy)
+            near += (maps[z0, y1, x0, c] * (1 - fx) + maps[z0, y1, x1, c] * fx) * fy
+            far = (maps[z1, y0, x0, c] * (1 - fx) + maps[z1, y0, x1, c] * fx) * (1 - fy)
+            far += (maps[z1, y1, x0, c] * (1 - fx) + maps[z1, y1, x1, c] * fx) * fy
+            result[row, c] = near * (1 - fz) + far * fz

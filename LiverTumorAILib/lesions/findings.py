@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
 from LiverTumorAILib.lesions.lesion import Certainty, Lesion, LesionType
 from LiverTumorAILib.registration import RegistrationQuality
 from LiverTumorAILib.study import Modality, Phase
+
+if TYPE_CHECKING:
+    from LiverTumorAILib.lesions.sensitivity_file import SensitivityData
 
 
 class Organ(IntEnum):
@@ -45,6 +49,10 @@ class PatientSummary:
     certainty: Certainty
     certainty_reasons: tuple of str
         In words for the user; not empty where uncertain.
+    opinions: Mapping[str, str]
+        Classification by each part of a cascade that decides jointly, by its name; empty for others.
+    deciding_lesions: tuple of int
+        Labels of the lesions that make the difference between the opinions.
 
     """
 
@@ -52,6 +60,8 @@ class PatientSummary:
     probabilities: Mapping[str, float]
     certainty: Certainty
     certainty_reasons: tuple[str, ...] = ()
+    opinions: Mapping[str, str] = field(default_factory=dict)
+    deciding_lesions: tuple[int, ...] = ()
 
     @property
     def is_malignant(self) -> bool:
@@ -105,6 +115,8 @@ class Findings:
     phases: tuple of PhaseRecord
     warnings: tuple of str
         In words for the user.
+    sensitivity: SensitivityData or None
+        What it takes to find lesions anew with another sensitivity, for cascades that can.
 
     """
 
@@ -119,3 +131,4 @@ class Findings:
     heatmaps: Mapping[str, sitk.Image] = field(default_factory=dict)
     phases: tuple[PhaseRecord, ...] = ()
     warnings: tuple[str, ...] = ()
+    sensitivity: "SensitivityData | None" = None

@@ -1,8 +1,9 @@
-"""Findings in a folder: `findings.json`, `segmentation.seg.nrrd` and `heatmaps/`."""
+"""Findings in a folder: `findings.json`, `segmentation.seg.nrrd`, `heatmaps/`, and perhaps `sensitivity.npz`."""
 
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from LiverTumorAILib.folders import new_folder
 from LiverTumorAILib.lesions.findings import Findings, PatientSummary, PhaseRecord, Provenance
 from LiverTumorAILib.lesions.lesion import Axis, Certainty, Enhancement, Lesion, LesionType, Measurement
 from LiverTumorAILib.lesions.segmentation_file import read_segmentation, write_segmentation
+from LiverTumorAILib.lesions.sensitivity_file import SENSITIVITY_FILE, read_sensitivity, write_sensitivity
 from LiverTumorAILib.registration import RegistrationQuality, Verdict
 from LiverTumorAILib.study import Modality, Phase
 
@@ -44,6 +46,8 @@ def write_findings_files(findings: Findings, folder: Path) -> None:
     (folder / HEATMAP_FOLDER).mkdir()
     for name, heatmap in findings.heatmaps.items():
         sitk.WriteImage(heatmap, folder / HEATMAP_FOLDER / name, useCompression=True)
+    if findings.sensitivity:
+        write_sensitivity(findings.sensitivity, folder / SENSITIVITY_FILE)
 
 
 def read_findings(folder: Path) -> Findings:
@@ -61,7 +65,9 @@ def read_findings(folder: Path) -> Findings:
         organs, lesions = read_segmentation(folder / SEGMENTATION_FILE)
         names = [lesion["heatmap"] for lesion in content["lesions"] if lesion["heatmap"]]
         heatmaps = {name: _read_heatmap(folder / HEATMAP_FOLDER / name, organs) for name in names}
-        return findings_from_json(content, organs, lesions, heatmaps)
+        path = folder / SENSITIVITY_FILE
+        sensitivity = read_sensitivity(path) if path.is_file() else None
+        return replace(findings_from_json(content, organs, lesions, heatmaps), sensitivity=sensitivity)
     except FileNotFoundError as error:
         raise LiverTumorAIError(
             "The folder holds no complete findings", Path(error.filename or folder).name, "Run the analysis again"
@@ -84,6 +90,8 @@ def findings_to_json(findings: Findings) -> dict[str, Any]:
             "probabilities": dict(patient.probabilities),
             "certainty": patient.certainty,
             "certainty_reasons": list(patient.certainty_reasons),
+            "opinions": dict(patient.opinions),
+            "deciding_lesions": list(patient.deciding_lesions),
         },
         "provenance": {
             "software_version": provenance.software_version,
@@ -122,6 +130,8 @@ def lesion_to_json(lesion: Lesion) -> dict[str, Any]:
             for phase, mean in measured.enhancement.items()
         },
         "heatmap": lesion.heatmap,
+        "found_at": list(lesion.found_at),
+        "evidence": list(lesion.evidence),
     }
 
 
@@ -168,6 +178,8 @@ def findings_from_json(
             patient["probabilities"],
             Certainty(patient["certainty"]),
             tuple(patient["certainty_reasons"]),
+            patient.get("opinions", {}),
+            tuple(patient.get("deciding_lesions", ())),
         ),
         liver_volume_mm3=content["liver_volume_mm3"],
         provenance=Provenance(**content["provenance"]),
@@ -208,6 +220,8 @@ def lesion_from_json(content: Mapping[str, Any]) -> Lesion:
         measurement=measurement,
         certainty_reasons=tuple(content["certainty_reasons"]),
         heatmap=content["heatmap"],
+        found_at=tuple(content.get("found_at", ())),
+        evidence=tuple(content.get("evidence", ())),
     )
 
 

@@ -1,6 +1,6 @@
 """From a mask of lesion voxels to individual lesions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -36,6 +36,10 @@ class LesionInstance:
         LPS, mm.
     bounding_box_mm: tuple of two Points
         Lowest and highest corner (LPS, mm).
+    found_at, evidence: tuples
+        As in `Lesion`.
+    doubts: tuple of str
+        What the cascade adds to the reasons why the lesion is uncertain.
 
     """
 
@@ -45,12 +49,24 @@ class LesionInstance:
     score: float
     centroid_mm: Point
     bounding_box_mm: tuple[Point, Point]
+    found_at: tuple[float, ...] = ()
+    evidence: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+def connected_lesions(lesions: np.ndarray) -> np.ndarray:
+    """Connected voxels (26 neighbours) of a bool mask (z, y, x), numbered."""
+    return cc3d.connected_components(lesions, connectivity=26)
 
 
 def find_instances(
-    lesions: np.ndarray, maps: ProbabilityMaps, reference: sitk.Image, smallest_mm3: float = SMALLEST_LESION_MM3
+    lesions: np.ndarray,
+    maps: ProbabilityMaps,
+    reference: sitk.Image,
+    smallest_mm3: float = SMALLEST_LESION_MM3,
+    separate: Callable[[np.ndarray], np.ndarray] = connected_lesions,
 ) -> tuple[sitk.Image, tuple[LesionInstance, ...]]:
-    """Individual lesions: connected voxels (26 neighbours) whatever types the network gives them.
+    """Individual lesions, whatever types the network gives their voxels.
 
     Parameters
     ----------
@@ -62,6 +78,8 @@ def find_instances(
         The reference grid (LPS, mm).
     smallest_mm3: float
         Smaller ones are dropped.
+    separate: callable
+        Numbers individual lesions in a mask: `connected_lesions` or `seg2det`.
 
     Returns
     -------
@@ -71,7 +89,7 @@ def find_instances(
         By falling volume.
 
     """
-    labels = _labels_by_volume(lesions, smallest_mm3 / float(np.prod(reference.GetSpacing())))
+    labels = labels_by_volume(separate(lesions), smallest_mm3 / float(np.prod(reference.GetSpacing())))
     image = sitk.GetImageFromArray(labels)
     image.CopyInformation(reference)
     probabilities = _mean_probabilities(labels, maps, reference)
@@ -82,8 +100,8 @@ def find_instances(
     return image, instances
 
 
-def _labels_by_volume(lesions: np.ndarray, smallest_voxels: float) -> np.ndarray:
-    parts = cc3d.connected_components(lesions, connectivity=26)
+def labels_by_volume(parts: np.ndarray, smallest_voxels: float = 1) -> np.ndarray:
+    """Numbers (z, y, x) changed to 1, 2, ... by falling volume, uint16; parts with fewer voxels become 0."""
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     order = np.argsort(-sizes, kind="stable")
@@ -99,17 +117,13 @@ def _mean_probabilities(labels: np.ndarray, maps: ProbabilityMaps, reference: si
     means = np.zeros((count, len(LesionType)))
     if count == 0:
         return means
-    (box,) = ndimage.find_objects((labels > 0).view(np.uint8))
-    crop = reference[tuple(box[::-1])]
-    inside = labels[box] > 0
-    voxels = labels[box][inside]
-    sizes = np.bincount(voxels, minlength=count + 1)[1:]
-    for name in maps.classes:
-        kind = lesion_type_of_class(name)
-        if kind is not None:
-            values = sitk.GetArrayFromImage(maps.probability_on(crop, name))[inside]
-            sums = np.bincount(voxels, weights=values, minlength=count + 1)[1:]
-            means[:, list(LesionType).index(kind)] = sums / sizes
+    voxels = np.argwhere(labels)
+    owners = labels[tuple(voxels.T)]
+    kinds = {name: kind for name in maps.classes if (kind := lesion_type_of_class(name))}
+    values = maps.sample(reference, voxels, list(kinds))
+    sizes = np.bincount(owners, minlength=count + 1)[1:]
+    for kind, column in zip(kinds.values(), values.T, strict=True):
+        means[:, list(LesionType).index(kind)] = np.bincount(owners, column, count + 1)[1:] / sizes
     return means
 
 

@@ -108,6 +108,10 @@ class Lesion:
     measurement: Measurement
     heatmap: str
         File under `heatmaps/`, empty if none.
+    found_at: tuple of float
+        Sensitivity factors at which a cascade with several found it, rising; empty where there is only one.
+    evidence: tuple of str
+        What spoke for lesion and type, in words for the user.
 
     """
 
@@ -122,3 +126,5 @@ class Lesion:
     measurement: Measurement
     certainty_reasons: tuple[str, ...] = ()
     heatmap: str = ""
+    found_at: tuple[float, ...] = ()
+    evidence: tuple[str, ...] = ()
