@@ -22,7 +22,10 @@ class MovingAverage:
         """Take in the weights after a step (0, 1, ...)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for key, value in network.state_dict().items():
-            self.weights[key].lerp_(value, 1 - decay)
+            if value.is_floating_point():
+                self.weights[key].lerp_(value, 1 - decay)
+            else:  # batch normalisation counts its batches
+                self.weights[key].copy_(value)
 
 
 @dataclass
