@@ -151,7 +151,8 @@ def predict_hcc(
 
     """
     progress = progress or Progress(stage="Networks")
-    grid = slice_grid(reference, networks[PRIORS[0]].card)
+    card = networks[PRIORS[0]].card
+    grid = slice_grid(reference, card.spacing_mm, card.patch[-1], card.normalisation)
     phases = {}
     for number, (phase, image) in enumerate(images.items()):
         progress.update(0.1 * number / len(images), f"resampling the {phase.title} phase")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 
-from LiverTumorAILib.inference.card import ModelCard
+from LiverTumorAILib.inference.card import IntensityNormalisation
 from LiverTumorAILib.inference.grid import NetworkGrid
 from LiverTumorAILib.inference.preprocess import body_box, sample_phase
 from LiverTumorAILib.inference.store import Model
@@ -17,27 +17,36 @@ STRIDE = 16
 _COARSER = 4
 
 
-def slice_grid(reference: sitk.Image, card: ModelCard) -> NetworkGrid:
+def slice_grid(
+    reference: sitk.Image,
+    spacing_mm: tuple[float, float, float],
+    side: int,
+    normalisation: IntensityNormalisation,
+) -> NetworkGrid:
     """The grid of a 2D network's slices: all of a study's range, the body in the middle of each slice.
 
     Parameters
     ----------
     reference: SimpleITK.Image
         The reference phase (LPS, mm; HU).
-    card: ModelCard
-        Gives spacing and size (pixels) of the slices; a body that does not fit gets larger ones.
+    spacing_mm: tuple of three floats
+        (z, y, x).
+    side: int
+        Pixels of a slice along y and x; a body that does not fit gets larger slices.
+    normalisation: IntensityNormalisation
+        Of the reference phase; tells what is body.
 
     """
-    spacing = np.asarray(card.spacing_mm)
+    spacing = np.asarray(spacing_mm)
     coarse = NetworkGrid.covering([reference], tuple((spacing * (1, _COARSER, _COARSER)).tolist()))
-    box = body_box({Phase.PORTAL_VENOUS: sample_phase(reference, coarse)}, card.normalisation)
+    box = body_box({Phase.PORTAL_VENOUS: sample_phase(reference, coarse)}, normalisation)
     low, high = (np.array([getattr(side, end) for side in box]) for end in ("start", "stop"))
     centre = np.asarray(coarse.origin_mm) + (low + high - 1) / 2 * coarse.spacing_mm
     fitting = -(-(high - low) * _COARSER // STRIDE) * STRIDE
-    shape = np.maximum(fitting, card.patch)
+    shape = np.maximum(fitting, side)
     origin = centre - (shape - 1) / 2 * spacing
     shape[0], origin[0] = coarse.shape[0], coarse.origin_mm[0]
-    return NetworkGrid(tuple(shape.tolist()), card.spacing_mm, tuple(origin.tolist()))
+    return NetworkGrid(tuple(shape.tolist()), tuple(spacing.tolist()), tuple(origin.tolist()))
 
 
 def predict_slices(

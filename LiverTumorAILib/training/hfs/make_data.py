@@ -1,0 +1,117 @@
+"""Makes HFS-Net's training cases: python -m LiverTumorAILib.training.hfs.make_data FOLDER [--training 240 ...]."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from tqdm import tqdm
+
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.evaluation.truth import liver_mask
+from LiverTumorAILib.lesions import LesionType
+from LiverTumorAILib.phantom import PhantomOptions, generate_phantom
+from LiverTumorAILib.training.hfs.cases import HfsCase, on_slices, write_case
+
+PROTOCOL = "ct3"
+SPLITS = {"training": 240, "fusion": 80, "validation": 24, "test": 0}
+"""Number of cases. f_3D has cases of its own: on those that the 2D networks were trained on, their results are
+better than on patients they never saw."""
+
+FIRST_SEEDS = {"training": 40_000, "fusion": 50_000, "validation": 55_000, "test": 60_000}
+HCC_SHARE = 0.6
+"""Of the patients are drawn as patients with HCC; the others, normal livers among them, as they come."""
+
+SINGLE_SHARE = 0.7
+CYST_SHARE, HEMANGIOMA_SHARE = 0.3, 0.1
+GREATEST_RESIDUAL_MM = 3.0
+"""Inference sees registered phases, so only what registration leaves of the breathing displacement is put in."""
+
+THICK_SHARE = 0.15
+REAL_EVERY = 4
+"""Each such seed has the organ shapes of a real person, where there are any."""
+
+
+def draw_options(seed: int, anatomies: Sequence[Path] = ()) -> PhantomOptions:
+    """How a seed's study is made: its lesions, residual displacement, slice thickness and anatomy."""
+    rng = np.random.default_rng([seed, 7])
+    lesions = draw_hcc_patient(rng) if rng.random() < HCC_SHARE else None
+    breathing = float(rng.uniform(0, GREATEST_RESIDUAL_MM))
+    thickness = 5.0 if rng.random() < THICK_SHARE else None
+    real = anatomies[int(rng.integers(len(anatomies)))] if anatomies and seed % REAL_EVERY == 0 else None
+    return PhantomOptions(breathing_mm=breathing, slice_thickness_mm=thickness, lesions=lesions, anatomy=real)
+
+
+def draw_hcc_patient(rng: np.random.Generator) -> tuple[LesionType, ...]:
+    """Lesions of a patient with HCC: mostly one tumour, sometimes cysts or a hemangioma beside it."""
+    lesions = [LesionType.HCC]
+    if rng.random() >= SINGLE_SHARE:
+        lesions += [LesionType.HCC] * int(rng.integers(1, 4))
+    if rng.random() < CYST_SHARE:
+        lesions += [LesionType.CYST] * int(rng.integers(1, 3))
+    if rng.random() < HEMANGIOMA_SHARE:
+        lesions.append(LesionType.HEMANGIOMA)
+    return tuple(lesions)
+
+
+def make_case(folder: Path, seed: int, options: PhantomOptions) -> HfsCase:
+    """One synthetic study as a training case in a folder of its own."""
+    phantom = generate_phantom(seed, PROTOCOL, options)
+    instances = sitk.GetArrayFromImage(phantom.lesions)
+    is_hcc = np.isin(instances, [lesion.label for lesion in phantom.lesion_truth if lesion.type is LesionType.HCC])
+
+    def mask(voxels: np.ndarray) -> sitk.Image:
+        image = sitk.GetImageFromArray(voxels.astype(np.uint8))
+        image.CopyInformation(phantom.lesions)
+        return image
+
+    liver = liver_mask(phantom.organs, phantom.lesions)
+    return write_case(folder, *on_slices(phantom.images, liver, mask(is_hcc), mask((instances > 0) & ~is_hcc)))
+
+
+def _make(seed: int, data: Path, anatomies: Sequence[Path]) -> None:
+    folder = data / f"seed_{seed:06d}"
+    if not folder.is_dir():
+        make_case(folder, seed, draw_options(seed, anatomies))
+
+
+def make_cases(data: Path, seeds: Sequence[int], anatomies: Sequence[Path] = (), workers: int = 1) -> None:
+    """Make the cases of some seeds; those that are there already are kept."""
+    data.mkdir(parents=True, exist_ok=True)
+    make = partial(_make, data=data, anatomies=anatomies)
+    if workers == 1:
+        for seed in tqdm(seeds, desc=data.name, file=sys.stderr):
+            make(seed)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        for _ in tqdm(pool.map(make, seeds), total=len(seeds), desc=data.name, file=sys.stderr):
+            pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(description="Make HFS-Net's training cases from synthetic studies.")
+    parser.add_argument("folder", type=Path, help="receives training/, fusion/, validation/ and test/")
+    for split, count in SPLITS.items():
+        parser.add_argument(f"--{split}", type=int, default=count, metavar="N", help=f"cases (default: {count})")
+    parser.add_argument("--anatomies", type=Path, help="folder of real organ label maps (.nii.gz)")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    chosen = parser.parse_args(arguments)
+    anatomies = sorted(chosen.anatomies.glob("*.nii.gz")) if chosen.anatomies else []
+    try:
+        for split, first in FIRST_SEEDS.items():
+            count = getattr(chosen, split)
+            if count:
+                make_cases(chosen.folder / split, range(first, first + count), anatomies, chosen.workers)
+    except LiverTumorAIError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Batches for one training step, drawn by the step's own seed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from LiverTumorAILib.cascades.hfs_net import PHASES
+from LiverTumorAILib.inference.preprocess import normalise
+from LiverTumorAILib.study import Phase
+from LiverTumorAILib.training.hfs.augmentation import SliceAugmentation, SliceWarp, augment_hu
+from LiverTumorAILib.training.hfs.cases import HfsCase, Label, SliceContent, known_hu, target_mask
+from LiverTumorAILib.training.hfs.priors import read_priors
+from LiverTumorAILib.training.hfs.recipe import HfsRecipe
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Input float32 (batch, channels, ...) and target int64 (batch, ...), 0 or 1."""
+
+_SHARES = {
+    "HCC": {"tumour": 0.55, "other": 0.2, "liver": 0.2, "rest": 0.05},
+    "liver": {"tumour": 0.35, "other": 0.15, "liver": 0.25, "rest": 0.25},
+}
+"""Of a batch, by target: slices with HCC, with other lesions only, with liver only, without liver."""
+
+_JITTER = 0.25
+"""Of a patch's sides: how far its centre may lie from what it was chosen for."""
+
+_AHEAD = 4
+
+
+def kind_of_slice(content: SliceContent, tumour_px: tuple[float, float]) -> str | None:
+    """'tumour', 'other', 'liver' or 'rest'; None if its tumours are of another size than the recipe's."""
+    if content.axes_px:
+        wanted = any(tumour_px[0] < axis <= tumour_px[1] for axis in content.axes_px)
+        return "tumour" if wanted else None
+    if content.other:
+        return "other"
+    return "liver" if content.liver else "rest"
+
+
+@dataclass(frozen=True)
+class HfsSampler:
+    """Draws augmented patches; what a step gets depends on recipe, cases and step alone."""
+
+    recipe: HfsRecipe
+    cases: Sequence[HfsCase]
+    augmentation: SliceAugmentation = field(default_factory=SliceAugmentation)
+
+    def __post_init__(self) -> None:
+        pools: dict[str, list[tuple[int, int]]] = {kind: [] for kind in _SHARES[self.recipe.target]}
+        for number, case in enumerate(self.cases):
+            for index, content in enumerate(case.slices):
+                kind = kind_of_slice(content, self.recipe.tumour_px)
+                if kind:
+                    pools[kind].append((number, index))
+        filled = {kind: slices for kind, slices in pools.items() if slices}
+        shares = np.array([_SHARES[self.recipe.target][kind] for kind in filled])
+        object.__setattr__(self, "_pools", list(filled.values()))
+        object.__setattr__(self, "_shares", shares / shares.sum())
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step: (slices, channels, y, x) for 2D recipes, (batch, channels, z, y, x) for the 3D one."""
+        rng = np.random.default_rng([self.recipe.seed, step])
+        if self.recipe.architecture == "unet3d":
+            drawn = [self._patch(rng, self.recipe.patch[0]) for _ in range(self.recipe.batch)]
+        else:
+            drawn = [self._patch(rng, 1) for _ in range(self.recipe.patch[0])]
+            drawn = [(image[:, 0], target[0]) for image, target in drawn]
+        images, targets = zip(*drawn, strict=True)
+        return torch.stack(images), torch.stack(targets)
+
+    def _patch(self, rng: np.random.Generator, depth: int) -> Batch:
+        """Input (channels, depth, y, x) and target (depth, y, x) around a slice that chance chose."""
+        pool = self._pools[rng.choice(len(self._pools), p=self._shares)]
+        number, index = pool[rng.integers(len(pool))]
+        case = self.cases[number]
+        first = index if depth == 1 else index - int(rng.integers(depth))
+        planes = np.arange(first, first + depth)
+        shown = (planes >= 0) & (planes < len(case.labels))
+        planes = np.clip(planes, 0, len(case.labels) - 1)
+        labels = np.asarray(case.labels[planes])
+        sides = self.recipe.patch[1:]
+        warp = SliceWarp.draw(rng, self.augmentation, _centre(rng, np.asarray(case.labels[index]), sides), sides)
+        channels = [self._phase(rng, case, phase, planes, warp) for phase in self.recipe.inputs]
+        if self.recipe.priors:
+            channels += [warp.sample(prior) for prior in read_priors(case, planes)]
+        target = warp.sample(target_mask(labels, self.recipe.target), "nearest").long()
+        image, beyond = torch.stack(channels), torch.from_numpy(~shown)
+        image[:, beyond], target[beyond] = 0, 0
+        return image, target
+
+    def _phase(
+        self, rng: np.random.Generator, case: HfsCase, phase: Phase, planes: np.ndarray, warp: SliceWarp
+    ) -> torch.Tensor:
+        values = augment_hu(rng, self.augmentation, known_hu(case.images[PHASES.index(phase), planes]))
+        slip = None
+        if phase is not Phase.PORTAL_VENOUS:
+            slip = rng.normal(0, 1, 2) * self.augmentation.misregistration_px
+        return warp.sample(normalise(values, self.recipe.normalisation), slip_px=slip)
+
+
+def _centre(rng: np.random.Generator, labels: np.ndarray, sides: Sequence[int]) -> tuple[float, float]:
+    """A centre (y, x) near an HCC, else a lesion, else liver, else the middle; patches stay inside where they fit."""
+    place = np.array(labels.shape) / 2
+    for wanted in (Label.HCC, Label.OTHER_LESION, Label.LIVER):
+        found = np.flatnonzero(labels == wanted)
+        if found.size:
+            place = np.array(np.unravel_index(found[rng.integers(found.size)], labels.shape), float)
+            break
+    place += rng.uniform(-_JITTER, _JITTER, 2) * sides
+    low = np.minimum(np.array(sides) / 2, np.array(labels.shape) / 2)
+    y, x = np.clip(place, low, np.array(labels.shape) - low) - 0.5
+    return float(y), float(x)
+
+
+def prefetched(sampler: Callable[[int], Batch], steps: Sequence[int], workers: int = 2) -> Iterator[Batch]:
+    """The batches of steps in order, drawn by threads ahead of their use."""
+    with ThreadPoolExecutor(workers) as pool:
+        coming = [pool.submit(sampler, step) for step in steps[:_AHEAD]]
+        try:
+            for position in range(len(steps)):
+                batch = coming.pop(0).result()
+                if position + _AHEAD < len(steps):
+                    coming.append(pool.submit(sampler, steps[position + _AHEAD]))
+                yield batch
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

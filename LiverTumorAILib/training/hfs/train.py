@@ -1,0 +1,177 @@
+"""Training of one of HFS-Net's networks by name, from the cases on disk to the model store."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from torch import nn
+
+from LiverTumorAILib.cascades.hfs_net import fuse
+from LiverTumorAILib.cascades.hierarchy import StageMaps
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference import Model, ModelCard, ModelStore, predict_slices, write_card
+from LiverTumorAILib.inference.preprocess import network_input
+from LiverTumorAILib.inference.store import CARD_FILE, MODEL_FILE
+from LiverTumorAILib.networks import SliceWise
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.training.export import INTENDED_USE, LICENCE, onnx_bytes
+from LiverTumorAILib.training.hfs.cases import HfsCase, read_cases
+from LiverTumorAILib.training.hfs.loop import train
+from LiverTumorAILib.training.hfs.priors import make_priors, read_priors
+from LiverTumorAILib.training.hfs.recipe import ABLATION_RECIPES, HFS_RECIPES, HfsRecipe
+
+TRAINING, FUSION_CASES, VALIDATION = "training", "fusion", "validation"
+
+
+def train_hfs_model(
+    name: str,
+    data: Path,
+    run_folder: Path,
+    models_folder: Path,
+    resume: bool = True,
+    *,
+    steps: int | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Path:
+    """Train a network by its recipe and put it into a model store.
+
+    Parameters
+    ----------
+    name: str
+        Of the recipe and the model.
+    data: Path
+        Folder with cases in `training/`, for the fusion in `fusion/`, and held out in `validation/`, as
+        `python -m LiverTumorAILib.training.hfs.make_data` writes them.
+    run_folder: Path
+        Checkpoints and curves.
+    models_folder: Path
+        Receives `NAME/model.onnx` and `NAME/card.json`; for the fusion it holds the four other networks.
+    resume: bool
+        Continue from the run folder's checkpoint if there is one.
+    steps: int, optional
+        Length of the schedule, if not the recipe's.
+    device: str
+        'auto', 'cpu' or 'cuda'.
+    progress: Progress, optional
+        Updated, and polled for cancel, at each step.
+
+    Returns
+    -------
+    Path
+        The model's folder.
+
+    """
+    recipe = {**HFS_RECIPES, **ABLATION_RECIPES}[name]
+    if steps is not None:
+        recipe = replace(recipe, steps=steps)
+    progress = progress or Progress(stage="Training")
+    cases = read_cases(data / (FUSION_CASES if recipe.priors else TRAINING))
+    held_out = read_cases(data / VALIDATION) if (data / VALIDATION).is_dir() else ()
+    begin = 0.0
+    if recipe.priors:
+        begin = 0.3
+        _require_models(recipe, models_folder)
+        make_priors((*cases, *held_out), ModelStore(models_folder), "cpu", progress.part(0, begin))
+    network = train(recipe, cases, run_folder, progress.part(begin, 0.9), resume=resume, device=device)
+    training = f"{recipe.steps} steps on {len(cases)} synthetic studies; loss: {' + '.join(recipe.loss)}."
+    folder = export_hfs_model(network, recipe, models_folder, training)
+    if held_out:
+        store = ModelStore(models_folder)
+        figures = validate(store.load(name), recipe, held_out, progress.part(0.9, 1.0))
+        write_card(replace(store.card(name), figures=figures), folder / CARD_FILE)
+    return folder
+
+
+def _require_models(recipe: HfsRecipe, models_folder: Path) -> None:
+    missing = [name for name in recipe.priors if name not in ModelStore(models_folder).names()]
+    if missing:
+        raise LiverTumorAIError(
+            f"{recipe.name} fuses the results of networks that are missing: {', '.join(missing)}",
+            models_folder,
+            "Train them first",
+        )
+
+
+def export_hfs_model(
+    network: nn.Module, recipe: HfsRecipe, models_folder: Path, training: str, figures: Mapping[str, Any] | None = None
+) -> Path:
+    """Write `NAME/model.onnx` and `NAME/card.json` into a model store and give the folder; 2D networks take volumes.
+
+    Parameters
+    ----------
+    network: torch.nn.Module
+        The trained network.
+    recipe: HfsRecipe
+        What it was trained by.
+    models_folder: Path
+        The store's folder.
+    training: str
+        How and on what it was trained, for the card.
+    figures: Mapping[str, Any], optional
+        Measured on held-out cases, for the card.
+
+    """
+    volumetric = network if recipe.architecture == "unet3d" else SliceWise(network)
+    content = onnx_bytes(volumetric, recipe.channels_in, recipe.window)
+    card = ModelCard(
+        name=recipe.name,
+        version=recipe.version,
+        title=recipe.title,
+        sha256=hashlib.sha256(content).hexdigest(),
+        inputs=tuple(map(str, recipe.inputs)),
+        presence_channels=False,
+        spacing_mm=recipe.spacing_mm,
+        patch=recipe.window,
+        normalisation=recipe.normalisation,
+        classes=recipe.classes,
+        training=training,
+        licence=LICENCE,
+        intended_use=INTENDED_USE,
+        figures=dict(figures or {}),
+        priors=recipe.priors,
+    )
+    folder, partial = models_folder / recipe.name, models_folder / f".{recipe.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    (partial / MODEL_FILE).write_bytes(content)
+    write_card(card, partial / CARD_FILE)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (MODEL_FILE, CARD_FILE):
+        (partial / file).replace(folder / file)
+    partial.rmdir()
+    return folder
+
+
+def predict_target(model: Model, case: HfsCase, progress: Progress | None = None) -> np.ndarray:
+    """What one network alone marks in a case: bool (z, y, x), the 2D ones in the slices that hold liver."""
+    phases = case.phases()
+    if not model.card.priors:
+        wanted = [index for index, content in enumerate(case.slices) if content.liver]
+        return predict_slices(model, network_input(phases, model.card), wanted, progress) > 0.5
+    priors = read_priors(case)
+    result = np.zeros(case.labels.shape, bool)
+    for box in ndimage.find_objects(priors.any(axis=0).view(np.uint8)):
+        result[box] = fuse(model, phases, StageMaps(box, priors[(slice(None), *box)]), progress) > 0.5
+    return result
+
+
+def validate(model: Model, recipe: HfsRecipe, cases: Sequence[HfsCase], progress: Progress) -> dict[str, Any]:
+    """Dice of a network's target on held-out cases, over the slices that hold liver."""
+    overlaps, totals = [], []
+    for number, case in enumerate(cases):
+        part = progress.part(number / len(cases), (number + 1) / len(cases), "Validation")
+        found, true = predict_target(model, case, part), case.target(recipe.target)
+        overlaps.append(2 * int((found & true).sum()))
+        totals.append(int(found.sum()) + int(true.sum()))
+    per_case = [overlap / total for overlap, total in zip(overlaps, totals, strict=True) if total]
+    return {
+        "cases": f"{len(cases)} held-out synthetic studies",
+        "dice_global": round(sum(overlaps) / max(sum(totals), 1), 4),
+        "dice_per_case": round(float(np.mean(per_case)), 4) if per_case else None,
+    }
