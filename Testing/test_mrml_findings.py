@@ -10,7 +10,7 @@ from analytic_findings import HU, LESIONS, TILT, analytic_study, inside, make_im
 vtk = pytest.importorskip("vtk", reason="needs slicer-core (extra 'window')")
 slicer = pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 
-from LiverTumorAILib.lesions import Certainty, LesionType, Organ  # noqa: E402
+from LiverTumorAILib.lesions import LesionType, Organ  # noqa: E402
 from LiverTumorAILib.lesions.terminology import LESION_TERMS  # noqa: E402
 from LiverTumorAILib.mrml.display import Group, segments_of, set_group_visible  # noqa: E402
 from LiverTumorAILib.mrml.edits import EditObserver  # noqa: E402
@@ -226,7 +226,8 @@ def test_showing_fewer_lesions_and_phases_leaves_no_trace_of_the_others(study, s
     fewer = replace(findings, lesions=findings.lesions[:1])
     show_findings(fewer, {Phase.PORTAL_VENOUS: images[Phase.PORTAL_VENOUS]}, scene)
     uid = findings.lesions[0].uid
-    assert set(role_names(scene)) == {"volume:portal_venous", "segmentation", f"axis:long:{uid}", f"axis:short:{uid}"}
+    expected = {"volume:portal_venous", "segmentation", "reading", f"axis:long:{uid}", f"axis:short:{uid}"}
+    assert set(role_names(scene)) == expected
 
 
 def test_removing_leaves_the_scene_as_it_was(study, scene):
@@ -296,26 +297,14 @@ def test_an_emptied_segment_is_no_lesion_any_more(study, scene, shown):
 
 def test_editing_an_organ_measures_no_lesion(shown):
     assert shown.follow_edit("liver") is None
-    assert shown.edited == frozenset()
-
-
-def test_a_corrected_type_renames_and_recolours_the_segment(study, shown):
-    lesion = replace(
-        shown.lesion("2.25.1002"),
-        type=LesionType.HEMANGIOMA,
-        type_probabilities={LesionType.HEMANGIOMA: 1.0},
-        certainty=Certainty.CERTAIN,
-    )
-    shown.set_lesion(lesion)
-    segment = shown.segmentation.GetSegmentation().GetSegment("lesion-2")
-    assert segment.GetName() == "2 hemangioma 100%"
-    assert segment.GetColor() == pytest.approx([v / 255 for v in LESION_TERMS[LesionType.HEMANGIOMA].colour])
+    assert not shown.edited
 
 
 def test_a_deleted_segmentation_is_no_error(scene, shown):
     scene.RemoveNode(shown.segmentation)
     assert shown.segmentation is None
-    assert shown.lesion_of_segment("lesion-1") is None
+    shown.do("reject", shown.reading.rejected("2.25.1001"))
+    assert shown.follow_edit("lesion-1") is None
 
 
 def test_edits_are_noticed_with_the_segment_that_changed(study, shown):

@@ -1,48 +1,58 @@
-"""Findings and their images in a scene, kept together by one handle."""
+"""Findings, their images and the reader's work on them in a scene, kept together by one handle."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import SimpleITK as sitk
 import slicer
 
 from LiverTumorAILib.lesions import Findings, Lesion
 from LiverTumorAILib.mrml import markups, views
 from LiverTumorAILib.mrml.nodes import owned_nodes, put_in_folder, remove_folder, remove_owned
+from LiverTumorAILib.mrml.saved_reading import VOLUME_PREFIX, read_scene, save_reading
 from LiverTumorAILib.mrml.segmentation import (
     SEGMENTATION_ROLE,
+    add_lesion_segment,
     lesion_segment_id,
-    lesion_uid_of_segment,
-    rename_lesion_segment,
     segment_mask,
+    set_segment_mask,
     show_segmentation,
+    style_lesion_segment,
 )
 from LiverTumorAILib.mrml.volumes import show_volume
-from LiverTumorAILib.review.remeasure import remeasure
+from LiverTumorAILib.review.corrections import Corrector, same_voxels
+from LiverTumorAILib.review.history import History
+from LiverTumorAILib.review.reading import Reading, begin_reading, reviewed_findings, summary_of
 from LiverTumorAILib.study import Phase
 
 STUDY_FOLDER = "Liver study"
-VOLUME_PREFIX = "volume:"
 
 
 class SceneFindings:
-    """Findings shown in a scene.
+    """Findings shown in a scene, as the reader corrects them.
 
     Holds nodes by role, never by reference, so that a closed scene or a deleted node leaves nothing dangling.
 
-    Attributes
+    Parameters
     ----------
+    scene: vtkMRMLScene
     findings: Findings
-        With the measures of edited segments.
+        As the cascade left them.
+    images: Mapping[Phase, SimpleITK.Image]
+        Registered phases on the reference grid (LPS, mm).
+    reading: Reading
+        What is shown of the lesions.
 
     """
 
-    def __init__(self, scene: slicer.vtkMRMLScene, findings: Findings, images: Mapping[Phase, sitk.Image]) -> None:
-        self.findings = findings
+    def __init__(
+        self, scene: slicer.vtkMRMLScene, findings: Findings, images: Mapping[Phase, sitk.Image], reading: Reading
+    ) -> None:
         self._scene = scene
+        self._original = findings
         self._images = images
-        self._edited: set[str] = set()
+        self.history = History(reading)
+        self.corrector = Corrector(findings.lesion_labels, images)
         self._selected: str | None = None
         self._axes_visible = True
 
@@ -57,22 +67,39 @@ class SceneFindings:
         return tuple(phase for phase in Phase if phase in self._images)
 
     @property
-    def edited(self) -> frozenset[str]:
-        """UIDs of the lesions whose segments were edited."""
-        return frozenset(self._edited)
+    def reading(self) -> Reading:
+        """The reader's work as it is now."""
+        return self.history.present
+
+    @property
+    def findings(self) -> Findings:
+        """The findings with all lesions of the reading, rejected ones included, and the patient's present summary.
+
+        Their label image is the cascade's; see `current_findings`.
+        """
+        return replace(summary_of(self._original, self.reading), lesions=self.reading.lesions)
+
+    @property
+    def edited(self) -> bool:
+        """Whether the reader decided or corrected anything."""
+        reading = self.reading
+        return bool(reading.states or reading.targets) or reading.lesions != self._original.lesions
 
     def volume(self, phase: Phase) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The volume node of a phase; None after it was deleted."""
         return owned_nodes(self._scene).get(VOLUME_PREFIX + phase)
 
-    def lesion(self, uid: str) -> Lesion | None:
-        """The lesion with this UID; None if the findings lack it."""
-        return next((lesion for lesion in self.findings.lesions if lesion.uid == uid), None)
+    def image(self, phase: Phase) -> sitk.Image:
+        """The registered image of a phase (reference grid, LPS, mm)."""
+        return self._images[phase]
+
+    def lesion(self, uid: str | None) -> Lesion | None:
+        """The lesion with this UID; None if the reading lacks it."""
+        return self.reading.lesion(uid)
 
     def lesion_of_segment(self, segment_id: str) -> Lesion | None:
         """The lesion that a segment shows; None for organs and segments that the user added."""
-        uid = lesion_uid_of_segment(self.segmentation, segment_id) if self.segmentation else None
-        return self.lesion(uid) if uid else None
+        return next((lesion for lesion in self.reading.lesions if lesion_segment_id(lesion) == segment_id), None)
 
     def show_phase(self, phase: Phase) -> None:
         """Show a phase in all slice views."""
@@ -91,50 +118,74 @@ class SceneFindings:
         lesion = self.lesion(self._selected) if visible and self._selected else None
         markups.select_axes(self._scene, lesion)
 
+    def do(self, what: str, reading: Reading) -> None:
+        """Go on to another reading and show it; `what` says in words how it came about."""
+        before = self.reading
+        self.history.do(what, reading)
+        self._follow(before)
+
+    def undo(self) -> None:
+        """Take back the last step."""
+        before = self.reading
+        self.history.undo()
+        self._follow(before)
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        before = self.reading
+        self.history.redo()
+        self._follow(before)
+
     def follow_edit(self, segment_id: str) -> Lesion | None:
-        """Measure an edited lesion segment again and move its axes; None if no lesion or an emptied one."""
+        """Take over an edited lesion segment; voxels of other lesions are given back to them.
+
+        Returns
+        -------
+        Lesion or None
+            With its new measures; None if the segment shows no lesion or was emptied.
+
+        """
         lesion = self.lesion_of_segment(segment_id)
-        if lesion is None:
+        if lesion is None or self.segmentation is None:
             return None
-        self._edited.add(lesion.uid)
         mask = segment_mask(self.segmentation, segment_id)
-        if mask is None:
-            markups.remove_axes(self._scene, lesion)
-            return None
-        return self._replace(remeasure(lesion, mask, self._images))
-
-    def set_lesion(self, lesion: Lesion) -> None:
-        """Replace a lesion, for example after its type was corrected, and show it so."""
-        self._edited.add(lesion.uid)
-        rename_lesion_segment(self.segmentation, self._replace(lesion))
-
-    def _replace(self, lesion: Lesion) -> Lesion:
-        lesions = tuple(lesion if other.uid == lesion.uid else other for other in self.findings.lesions)
-        self.findings = replace(self.findings, lesions=lesions)
-        markups.update_axes(self._scene, lesion)
-        return lesion
+        self.do(f"edit of lesion {lesion.label}", self.corrector.draw(self.reading, lesion.uid, mask))
+        kept = self.reading.masks.get(lesion.uid)
+        if kept is not None and not same_voxels(kept, mask):
+            set_segment_mask(self.segmentation, segment_id, kept)
+        return self.lesion(lesion.uid)
 
     def current_findings(self) -> Findings:
-        """The findings as the segments are now: label image redrawn, emptied lesions left out."""
-        if not self._edited or self.segmentation is None:
-            return self.findings
-        masks = {
-            lesion.label: segment_mask(self.segmentation, lesion_segment_id(lesion)) for lesion in self.findings.lesions
-        }
-        lesions = [lesion for lesion in self.findings.lesions if masks[lesion.label] is not None]
-        lesions.sort(key=lambda lesion: -lesion.measurement.volume_mm3)
-        return replace(self.findings, lesions=tuple(lesions), lesion_labels=self._draw(masks))
+        """The findings as the reader leaves them, label image included; rejected lesions are left out."""
+        return reviewed_findings(self._original, self.reading)
 
-    def _draw(self, masks: Mapping[int, sitk.Image | None]) -> sitk.Image:
-        grid = self.findings.lesion_labels
-        labels = np.zeros(grid.GetSize()[::-1], np.uint16)
-        for label, mask in masks.items():
-            if mask is not None:
-                whole = sitk.Resample(mask, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
-                labels[sitk.GetArrayViewFromImage(whole) > 0] = label
-        image = sitk.GetImageFromArray(labels)
-        image.CopyInformation(grid)
-        return image
+    def _follow(self, before: Reading) -> None:
+        """Let the nodes show the present reading where it differs from an earlier one."""
+        node, now = self.segmentation, self.reading
+        if node is None or now is before:
+            return
+        for lesion in before.lesions:
+            if now.lesion(lesion.uid) is None:
+                node.GetSegmentation().RemoveSegment(lesion_segment_id(lesion))
+                markups.remove_axes(self._scene, lesion)
+        for lesion in now.lesions:
+            self._show_lesion(node, lesion, before)
+        self.show_axes(self._axes_visible)
+        save_reading(self._scene, self._original, now)
+
+    def _show_lesion(self, node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, before: Reading) -> None:
+        uid, segment_id, now = lesion.uid, lesion_segment_id(lesion), self.reading
+        old, mask = before.lesion(uid), now.masks[uid]
+        if node.GetSegmentation().GetSegment(segment_id) is None:
+            add_lesion_segment(node, lesion, now)
+        elif mask is not before.masks.get(uid):
+            shown = segment_mask(node, segment_id)
+            if shown is None or not same_voxels(shown, mask):
+                set_segment_mask(node, segment_id, mask)
+        if lesion is not old or now.state(uid) is not before.state(uid):
+            style_lesion_segment(node, lesion, now)
+        if lesion is not old:
+            markups.update_axes(self._scene, lesion)
 
     def remove(self) -> None:
         """Remove everything shown from the scene."""
@@ -143,7 +194,12 @@ class SceneFindings:
             remove_folder(self._scene, folder)
 
 
-def show_findings(findings: Findings, images: Mapping[Phase, sitk.Image], scene: slicer.vtkMRMLScene) -> SceneFindings:
+def show_findings(
+    findings: Findings,
+    images: Mapping[Phase, sitk.Image],
+    scene: slicer.vtkMRMLScene,
+    reading: Reading | None = None,
+) -> SceneFindings:
     """Show registered phases, segments and axes; showing other findings updates the same nodes.
 
     Parameters
@@ -152,16 +208,42 @@ def show_findings(findings: Findings, images: Mapping[Phase, sitk.Image], scene:
     images: Mapping[Phase, SimpleITK.Image]
         Registered phases on the reference grid (LPS, mm); must hold the reference phase.
     scene: vtkMRMLScene
+    reading: Reading, optional
+        An earlier reading of these findings to go on with.
 
     """
+    reading = reading or begin_reading(findings)
     roles = frozenset(VOLUME_PREFIX + phase for phase in images)
     remove_owned(scene, keep=roles, prefix=VOLUME_PREFIX)
     for phase, image in images.items():
         node = show_volume(scene, image, findings.modality, phase=phase, name=phase.title, role=VOLUME_PREFIX + phase)
         put_in_folder(scene, node, STUDY_FOLDER)
-    shown = SceneFindings(scene, findings, images)
+    shown = SceneFindings(scene, findings, images, reading)
     shown.show_phase(findings.reference_phase)
-    segmentation = show_segmentation(scene, findings, shown.volume(findings.reference_phase))
+    segmentation = show_segmentation(scene, findings, shown.volume(findings.reference_phase), reading)
     put_in_folder(scene, segmentation, STUDY_FOLDER)
-    markups.show_axes(scene, findings)
+    markups.show_axes(scene, shown.findings)
+    save_reading(scene, findings, reading)
+    return shown
+
+
+def restore_findings(scene: slicer.vtkMRMLScene) -> SceneFindings | None:
+    """The findings that a saved scene brought back, its nodes as they are; None if it holds none.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If what it holds is not complete.
+
+    """
+    saved = read_scene(scene)
+    if saved is None:
+        return None
+    nodes = owned_nodes(scene)
+    for lesion in saved.reading.lesions:
+        axis = nodes.get(markups.axis_role(lesion, "long"))
+        if axis is None or axis.GetNumberOfControlPoints() < 2:
+            markups.update_axes(scene, lesion)
+    shown = SceneFindings(scene, saved.findings, saved.images, saved.reading)
+    shown.show_axes(True)
     return shown

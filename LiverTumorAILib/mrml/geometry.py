@@ -1,5 +1,7 @@
 """Geometry between SimpleITK (LPS) and MRML (RAS)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import SimpleITK as sitk
 import slicer
@@ -59,10 +61,14 @@ def image_from_oriented(data: slicer.vtkOrientedImageData) -> sitk.Image:
     """A vtkOrientedImageData as SimpleITK image (LPS, mm); its extent may begin anywhere."""
     columns, rows, slices = data.GetDimensions()
     voxels = numpy_support.vtk_to_numpy(data.GetPointData().GetScalars()).reshape(slices, rows, columns)
+    return image_at(voxels, data, data.GetExtent()[::2])
+
+
+def image_at(voxels: np.ndarray, data: slicer.vtkOrientedImageData, first: Sequence[int]) -> sitk.Image:
+    """Voxels (z, y, x) whose first one has the index `first` (i, j, k) of `data`, as SimpleITK image (LPS, mm)."""
     matrix = vtk.vtkMatrix4x4()
     data.GetImageToWorldMatrix(matrix)
     to_lps = LPS_TO_RAS @ array_from_vtk_matrix(matrix)
-    first = data.GetExtent()[::2]
     spacing = np.linalg.norm(to_lps[:3, :3], axis=0)
     image = sitk.GetImageFromArray(voxels)
     image.SetSpacing(spacing.tolist())

@@ -18,7 +18,8 @@ def owned_node(scene: slicer.vtkMRMLScene, class_name: str, role: str, name: str
     if node is None or node.GetClassName() != class_name:
         node = scene.AddNewNodeByClass(class_name, name)
         node.SetAttribute(ROLE, role)
-        node.CreateDefaultDisplayNodes()
+        if node.IsA("vtkMRMLDisplayableNode"):
+            node.CreateDefaultDisplayNodes()
     elif node.GetName() != name:
         node.SetName(name)
     return node
@@ -33,7 +34,9 @@ def remove_owned(scene: slicer.vtkMRMLScene, keep: frozenset[str] = frozenset(),
 
 def remove_with_display(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode) -> None:
     """Remove a node and what only serves it."""
-    servants = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
+    servants = []
+    if node.IsA("vtkMRMLDisplayableNode"):
+        servants = [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
     servants += [node.GetNthStorageNode(index) for index in range(node.GetNumberOfStorageNodes())]
     # Slicer's subject hierarchy follows the scene; the bare node of slicer-core does not.
     hierarchy = _hierarchy(scene)

@@ -8,12 +8,14 @@ import SimpleITK as sitk
 import slicer
 import vtk
 from scipy import ndimage
+from vtk.util import numpy_support
 
 from LiverTumorAILib.lesions import Certainty, Findings, Lesion, Organ
 from LiverTumorAILib.lesions.organs import whole_liver
 from LiverTumorAILib.lesions.terminology import LESION_TERMS, ORGAN_TERMS, Code, Term
-from LiverTumorAILib.mrml.geometry import image_from_oriented, index_to_ras, oriented_image_data
+from LiverTumorAILib.mrml.geometry import image_at, index_to_ras, oriented_image_data
 from LiverTumorAILib.mrml.nodes import owned_node
+from LiverTumorAILib.review.reading import Reading, ReviewState, begin_reading, labels_of
 
 SEGMENTATION_ROLE = "segmentation"
 BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
@@ -40,8 +42,10 @@ class Voxels(NamedTuple):
     value: int
 
 
-def lesion_name(lesion: Lesion) -> str:
+def lesion_name(lesion: Lesion, typed_by_hand: bool = False) -> str:
     """Segment name of a lesion, such as '1 HCC 92%'; a question mark after the type says uncertain."""
+    if typed_by_hand:
+        return f"{lesion.label} {lesion.type.title}"
     doubt = "?" if lesion.certainty is Certainty.UNCERTAIN else ""
     return f"{lesion.label} {lesion.type.title}{doubt} {lesion.type_probabilities.get(lesion.type, 0.0):.0%}"
 
@@ -76,9 +80,14 @@ def _code(code: Code) -> str:
 
 
 def show_segmentation(
-    scene: slicer.vtkMRMLScene, findings: Findings, volume: slicer.vtkMRMLScalarVolumeNode
+    scene: slicer.vtkMRMLScene,
+    findings: Findings,
+    volume: slicer.vtkMRMLScalarVolumeNode,
+    reading: Reading | None = None,
 ) -> slicer.vtkMRMLSegmentationNode:
     """Show liver, vessels, organs and each lesion as segments of one node on the grid of `volume`.
+
+    Lesions are shown as a reading has them; as the cascade left them where none is given.
 
     The liver's segment is the whole liver, with its lesions and vessels.
     """
@@ -88,7 +97,7 @@ def show_segmentation(
     segmentation.RemoveAllSegments()
     segmentation.SetSourceRepresentationName(BINARY_LABELMAP)
     _add_organs(node, findings)
-    _add_lesions(node, findings)
+    _add_lesions(node, reading or begin_reading(findings), findings.lesion_labels)
     display = node.GetDisplayNode()
     display.SetVisibility2DFill(True)
     display.SetVisibility2DOutline(True)
@@ -117,20 +126,39 @@ def _add_organs(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> Non
         node.GetDisplayNode().SetSegmentVisibility(segment_id, organ is Organ.LIVER)
 
 
-def _add_lesions(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> None:
-    voxels = sitk.GetArrayViewFromImage(findings.lesion_labels)
-    voxels = _only(voxels, {lesion.label for lesion in findings.lesions})
+def _add_lesions(node: slicer.vtkMRMLSegmentationNode, reading: Reading, grid: sitk.Image) -> None:
+    """Add all lesions; those that were not rejected overlap nowhere and share their voxels."""
+    labels = labels_of(reading, grid)
+    voxels = sitk.GetArrayViewFromImage(labels)
     if voxels.max(initial=0) <= np.iinfo(np.uint8).max:
         voxels = voxels.astype(np.uint8)
-    layer = oriented_image_data(voxels, index_to_ras(findings.lesion_labels))
-    for lesion in sorted(findings.lesions, key=lambda lesion: lesion.label):
-        segment_id = lesion_segment_id(lesion)
-        segment = _add_segment(
-            node, segment_id, lesion_name(lesion), LESION_TERMS[lesion.type], Voxels(layer, lesion.label)
-        )
-        segment.SetTag(LESION_UID_TAG, lesion.uid)
-        uncertain = lesion.certainty is Certainty.UNCERTAIN
-        _set_display(node, segment_id, UNCERTAIN_FILL if uncertain else LESION_FILL)
+    layer = oriented_image_data(voxels, index_to_ras(grid))
+    shared = {lesion.uid: Voxels(layer, lesion.label) for lesion in reading.present}
+    for lesion in sorted(reading.lesions, key=lambda lesion: lesion.label):
+        add_lesion_segment(node, lesion, reading, shared.get(lesion.uid))
+
+
+def add_lesion_segment(
+    node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, reading: Reading, voxels: Voxels | None = None
+) -> None:
+    """Add a lesion's segment as the reading has it, with voxels of its own unless some are given."""
+    mask = reading.masks[lesion.uid]
+    voxels = voxels or Voxels(oriented_image_data(sitk.GetArrayViewFromImage(mask), index_to_ras(mask)), 1)
+    segment_id = lesion_segment_id(lesion)
+    segment = _add_segment(node, segment_id, lesion_name(lesion), LESION_TERMS[lesion.type], voxels)
+    segment.SetTag(LESION_UID_TAG, lesion.uid)
+    style_lesion_segment(node, lesion, reading)
+
+
+def style_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, reading: Reading) -> None:
+    """Give a lesion's segment name, term, colour and fill that fit its type and what the reader made of it."""
+    segment_id, state = lesion_segment_id(lesion), reading.state(lesion.uid)
+    segment = node.GetSegmentation().GetSegment(segment_id)
+    segment.SetName(lesion_name(lesion, lesion.uid in reading.typed_by_hand))
+    _set_term(segment, LESION_TERMS[lesion.type])
+    doubtful = lesion.certainty is Certainty.UNCERTAIN and state is not ReviewState.ACCEPTED
+    _set_display(node, segment_id, UNCERTAIN_FILL if doubtful else LESION_FILL)
+    node.GetDisplayNode().SetSegmentVisibility(segment_id, state is not ReviewState.REJECTED)
 
 
 def _only(voxels: np.ndarray, values: Collection[int]) -> np.ndarray:
@@ -163,13 +191,6 @@ def _set_display(node: slicer.vtkMRMLSegmentationNode, segment_id: str, fill: fl
     display.SetSegmentOpacity3D(segment_id, opacity_3d)
 
 
-def rename_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion) -> None:
-    """Give a lesion's segment the name, term and colour that fit its present type."""
-    segment = node.GetSegmentation().GetSegment(lesion_segment_id(lesion))
-    segment.SetName(lesion_name(lesion))
-    _set_term(segment, LESION_TERMS[lesion.type])
-
-
 def lesion_uid_of_segment(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str | None:
     """UID of the lesion that a segment shows; None for organs and segments that the user added."""
     segment = node.GetSegmentation().GetSegment(segment_id)
@@ -187,20 +208,23 @@ def _tag(segment: slicer.vtkSegment, name: str) -> str:
 def segment_mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> sitk.Image | None:
     """A segment as uint8 mask (0 or 1; LPS, mm) on the part of the segmentation's grid that it fills.
 
-    None where the segment is empty.
+    None where the segment is missing or empty.
     """
-    data = slicer.vtkOrientedImageData()
-    node.GetBinaryLabelmapRepresentation(segment_id, data)
-    if not data.GetPointData().GetScalars() or 0 in data.GetDimensions():
+    segment = node.GetSegmentation().GetSegment(segment_id)
+    layer = segment.GetRepresentation(BINARY_LABELMAP) if segment else None
+    if layer is None or not layer.GetPointData().GetScalars() or 0 in layer.GetDimensions():
         return None
-    image = image_from_oriented(data)
-    voxels = sitk.GetArrayViewFromImage(image) > 0
-    boxes = ndimage.find_objects(voxels.view(np.uint8))
-    if not boxes:
+    columns, rows, slices = layer.GetDimensions()
+    voxels = numpy_support.vtk_to_numpy(layer.GetPointData().GetScalars()).reshape(slices, rows, columns)
+    # Slices first: a look at the whole grid along each axis would be felt while painting.
+    filled = voxels == segment.GetLabelValue()
+    occupied = np.flatnonzero(filled.any(axis=(1, 2)))
+    if not occupied.size:
         return None
-    first = [side.start for side in reversed(boxes[0])]
-    size = [side.stop - side.start for side in reversed(boxes[0])]
-    return sitk.Cast(sitk.RegionOfInterest(image, size, first) > 0, sitk.sitkUInt8)
+    part = filled[occupied[0] : occupied[-1] + 1]
+    (box,) = ndimage.find_objects(part.any(axis=0).view(np.uint8))
+    first = layer.GetExtent()[::2] + np.array([box[1].start, box[0].start, occupied[0]])
+    return image_at(part[:, *box].astype(np.uint8), layer, first)
 
 
 def set_segment_mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str, mask: sitk.Image) -> None:

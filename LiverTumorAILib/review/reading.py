@@ -132,7 +132,7 @@ def box_image(voxels: np.ndarray, box: tuple[slice, ...], grid: sitk.Image) -> s
     image = sitk.GetImageFromArray(voxels.astype(np.uint8))
     image.SetSpacing(grid.GetSpacing())
     image.SetDirection(grid.GetDirection())
-    image.SetOrigin(grid.TransformIndexToPhysicalPoint([side.start for side in reversed(box)]))
+    image.SetOrigin(grid.TransformIndexToPhysicalPoint([int(side.start) for side in reversed(box)]))
     return image
 
 
