@@ -230,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: Callable[..., None], text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=run)
+        sub.set_defaults(execute=run)
         return sub
 
     def add_models(sub: argparse.ArgumentParser) -> None:
@@ -305,7 +305,7 @@ def main(argv: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", module=r"pydicom|highdicom")
     bar = ProgressBar()
     try:
-        arguments.run(arguments, Progress(bar.show))
+        arguments.execute(arguments, Progress(bar.show))
     except LiverTumorAIError as error:
         bar.close()
         print(f"livertumorai: {error}", file=sys.stderr)

@@ -197,7 +197,7 @@ def _augment_phase(rng: np.random.Generator, settings: Augmentation, image: np.n
         sigma = 0.4 + 0.6 * amount[0]
         image[:] = ndimage.gaussian_filter(image, (0, sigma, sigma), truncate=2)
     if chance[1] < settings.thick_slice_probability:
-        _thicken(image, 2 + int(3 * amount[1]), int(97 * amount[0]))
+        thicken(image, 2 + int(3 * amount[1]), int(97 * amount[0]))
     if chance[2] < settings.noise_probability:
         image += rng.standard_normal(image.shape, np.float32) * np.float32(settings.noise_hu * amount[2])
     if chance[3] < settings.coverage_probability:
@@ -206,7 +206,7 @@ def _augment_phase(rng: np.random.Generator, settings: Augmentation, image: np.n
         image[slice(0, planes) if at_bottom else slice(len(image) - planes, None)] = np.nan
 
 
-def _thicken(image: np.ndarray, slices: int, offset: int) -> None:
+def thicken(image: np.ndarray, slices: int, offset: int) -> None:
     """Replace groups of slices by linear interpolation between their means, as a resampled thick series shows."""
     offset %= slices
     known = np.isfinite(image)

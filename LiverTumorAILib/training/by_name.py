@@ -5,12 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference.card import ANY_PHASE
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.training.cases import CaseFolder
 from LiverTumorAILib.training.device import training_device
 from LiverTumorAILib.training.export import export_model
+from LiverTumorAILib.training.hfs import ABLATION_RECIPES, HFS_RECIPES, train_hfs_model
+from LiverTumorAILib.training.liver_samples import LiverSampler
 from LiverTumorAILib.training.loop import train
-from LiverTumorAILib.training.recipe import RECIPES
+from LiverTumorAILib.training.materials import read_materials
+from LiverTumorAILib.training.recipe import RECIPES, TrainingRecipe
+from LiverTumorAILib.training.sampler import Sampler
 from LiverTumorAILib.training.validation import validate
 
 VALIDATION = "validation"
@@ -36,7 +41,8 @@ def train_model(
         Of the recipe and the model.
     data: Path
         Folder with the prepared cases in `training/` and, held out, in `validation/` (or the training cases alone),
-        as `python -m LiverTumorAILib.training.make_data` writes them.
+        as `python -m LiverTumorAILib.training.make_data` writes them; for the liver networks the materials that
+        `python -m LiverTumorAILib.training.materials` writes.
     run_folder: Path
         Checkpoints and curves.
     models_folder: Path
@@ -56,12 +62,16 @@ def train_model(
         The model's folder.
 
     """
+    if name in {**HFS_RECIPES, **ABLATION_RECIPES}:
+        return train_hfs_model(
+            name, data, run_folder, models_folder, resume, steps=steps, device=device, progress=progress
+        )
     if name not in RECIPES:
-        raise LiverTumorAIError(f"There is no recipe for a model '{name}'", advice=f"Known: {', '.join(RECIPES)}")
+        known = ", ".join((*RECIPES, *HFS_RECIPES))
+        raise LiverTumorAIError(f"There is no recipe for a model '{name}'", advice=f"Known: {known}")
     recipe = RECIPES[name] if steps is None else replace(RECIPES[name], steps=steps)
     progress = progress or Progress(stage="Training")
-    training = CaseFolder.open(data / TRAINING if (data / TRAINING).is_dir() else data)
-    held_out = CaseFolder.open(data / VALIDATION) if (data / VALIDATION).is_dir() else None
+    training, held_out, described = _data_of(recipe, data)
     network = train(
         recipe,
         training,
@@ -78,6 +88,18 @@ def train_model(
             "cases": f"{len(held_out)} held-out cases of {data.name}",
             **{name: round(value, 4) if math.isfinite(value) else None for name, value in measured.items()},
         }
-    used = recipe.pool(recipe.steps - 1, len(training))
-    text = f"{recipe.steps} steps, one patch each, AdamW, on {used} cases with phase dropout."
+    text = f"{recipe.steps} steps, one patch each, AdamW, on {described}."
     return export_model(network, recipe, models_folder, text, figures)
+
+
+def _data_of(recipe: TrainingRecipe, data: Path) -> tuple[CaseFolder | Sampler, CaseFolder | None, str]:
+    """What a recipe trains on in a folder, its held-out cases, and words for the card."""
+    if ANY_PHASE in recipe.inputs:
+        materials = read_materials(data)
+        real = sum(material.is_real for material in materials)
+        text = f"samples drawn from {real} bodies with a real CT's texture and {len(materials) - real} synthetic ones"
+        return LiverSampler(recipe, materials), None, text
+    training = CaseFolder.open(data / TRAINING if (data / TRAINING).is_dir() else data)
+    held_out = CaseFolder.open(data / VALIDATION) if (data / VALIDATION).is_dir() else None
+    used = recipe.pool(recipe.steps - 1, len(training))
+    return training, held_out, f"{used} cases with phase dropout"

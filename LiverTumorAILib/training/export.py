@@ -33,7 +33,7 @@ def model_card(
         title=recipe.title,
         sha256=sha256,
         inputs=tuple(str(name) for name in recipe.inputs),
-        presence_channels=True,
+        presence_channels=recipe.presence_channels,
         spacing_mm=recipe.spacing_mm,
         patch=recipe.window,
         normalisation=recipe.normalisation,
@@ -93,7 +93,7 @@ def export_model(
         The model's folder.
 
     """
-    channels = 2 * len(recipe.inputs)
+    channels = recipe.input_channels
     content = onnx_bytes(network, channels, recipe.patch)
     card = model_card(recipe, hashlib.sha256(content).hexdigest(), training, figures)
     folder = models_folder / recipe.name

@@ -17,7 +17,7 @@ from LiverTumorAILib.training.curves import Curves
 from LiverTumorAILib.training.device import reduced_precision, training_device
 from LiverTumorAILib.training.losses import SegmentationLoss, deep_loss
 from LiverTumorAILib.training.recipe import TrainingRecipe
-from LiverTumorAILib.training.sampler import PatchSampler
+from LiverTumorAILib.training.sampler import PatchSampler, Sampler, samples_ahead
 from LiverTumorAILib.training.targets import LESION_CLASSES
 from LiverTumorAILib.training.validation import validate
 
@@ -30,7 +30,7 @@ def build_network(recipe: TrainingRecipe) -> UNet3D:
     """The recipe's network with weights drawn by its seed."""
     torch.manual_seed(recipe.seed)
     return UNet3D(
-        2 * len(recipe.inputs),
+        recipe.input_channels,
         len(recipe.classes),
         channels=recipe.channels,
         encoder_convolutions=recipe.encoder_convolutions,
@@ -56,7 +56,7 @@ def load_trained(recipe: TrainingRecipe, run_folder: Path, device: str = "cpu") 
 
 def train(
     recipe: TrainingRecipe,
-    data: CaseFolder,
+    data: CaseFolder | Sampler,
     run_folder: Path,
     progress: Progress | None = None,
     *,
@@ -72,8 +72,9 @@ def train(
     ----------
     recipe: TrainingRecipe
         Says everything but the data.
-    data: CaseFolder
-        Training cases; those still being made are waited for when their turn comes.
+    data: CaseFolder or Sampler
+        Training cases, of which those still being made are waited for when their turn comes; or what draws each
+        step's sample.
     run_folder: Path
         Receives `recipe.json`, `checkpoint.pt`, `curves.csv` and `curves.png`.
     progress: Progress, optional
@@ -101,15 +102,15 @@ def train(
     run_folder.mkdir(parents=True, exist_ok=True)
     state = _new_state(recipe, where)
     _resume(state, recipe, run_folder, resume, where)
-    sampler = PatchSampler(recipe, data, augmentation or Augmentation())
+    sampler = PatchSampler(recipe, data, augmentation or Augmentation()) if isinstance(data, CaseFolder) else data
     lesions = tuple(recipe.classes.index(name) for name in LESION_CLASSES if name in recipe.classes)
     loss = SegmentationLoss(len(recipe.classes), lesions)
     curves = Curves(run_folder, state.step)
     last = min(recipe.steps, until or recipe.steps)
     recent, begun = [], time.monotonic()
-    while state.step < last:
+    for sample in samples_ahead(sampler, range(state.step, last), progress):
         progress.update(state.step / recipe.steps, f"step {state.step} of {recipe.steps}")
-        volume, target = (tensor.to(where) for tensor in sampler(state.step, progress))
+        volume, target = (tensor.to(where) for tensor in sample)
         recent.append(_step(state, recipe, loss, volume, target))
         if state.step % _CURVE_EVERY == 0:
             seconds = (time.monotonic() - begun) / len(recent)

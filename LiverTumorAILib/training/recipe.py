@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from LiverTumorAILib.inference import IntensityNormalisation
+from LiverTumorAILib.inference.card import ANY_PHASE, COARSE_LIVER
 from LiverTumorAILib.study import Phase
-from LiverTumorAILib.training.targets import BASE_CLASSES
+from LiverTumorAILib.training.targets import BASE_CLASSES, LIVER_CLASSES
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,9 @@ class TrainingRecipe:
     name, version, title: str
         Of the model.
     inputs: tuple of str
-        `Phase` values in channel order.
+        Of the model's card: `Phase` values in channel order, or `ANY_PHASE` and perhaps `COARSE_LIVER`.
+    presence_channels: bool
+        Whether each phase has one more channel that says where it shows something.
     classes: tuple of str
         The first is 'background'.
     spacing_mm, patch: tuples of three
@@ -61,6 +64,7 @@ class TrainingRecipe:
     channels: tuple[int, ...]
     encoder_convolutions: tuple[int, ...]
     decoder_convolutions: tuple[int, ...]
+    presence_channels: bool = True
     deep_supervision: int = 2
     steps: int = 4500
     learning_rate: float = 4e-3
@@ -74,6 +78,11 @@ class TrainingRecipe:
     checkpoint_every: int = 250
     validate_every: int = 1000
     seed: int = 1
+
+    @property
+    def input_channels(self) -> int:
+        """Number of the network's input channels."""
+        return len(self.inputs) * (2 if self.presence_channels else 1)
 
     def pool(self, step: int, cases: int) -> int:
         """Number of cases, of all there will be, that a step may draw from."""
@@ -94,6 +103,41 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         channels=(16, 32, 64, 96, 128),
         encoder_convolutions=(1, 2, 2, 2, 1),
         decoder_convolutions=(1, 2, 2, 2),
-    )
+    ),
+    "liver_coarse": TrainingRecipe(
+        name="liver_coarse",
+        version="1",
+        title="3D U-Net that finds the liver in one CT phase of any kind",
+        inputs=(ANY_PHASE,),
+        presence_channels=False,
+        classes=LIVER_CLASSES,
+        spacing_mm=(3.0, 3.0, 3.0),
+        patch=(64, 96, 96),
+        window=(64, 112, 112),
+        normalisation=IntensityNormalisation("window", -150.0, 250.0),
+        channels=(12, 24, 48, 96, 128),
+        encoder_convolutions=(1, 2, 2, 2, 2),
+        decoder_convolutions=(1, 2, 2, 2),
+        deep_supervision=1,
+        steps=3000,
+    ),
+    "liver_fine": TrainingRecipe(
+        name="liver_fine",
+        version="1",
+        title="3D U-Net that refines a coarse liver in one CT phase of any kind",
+        inputs=(ANY_PHASE, COARSE_LIVER),
+        presence_channels=False,
+        classes=LIVER_CLASSES,
+        spacing_mm=(1.5, 1.5, 1.5),
+        patch=(64, 112, 112),
+        window=(80, 128, 128),
+        normalisation=IntensityNormalisation("window", -150.0, 250.0),
+        channels=(12, 24, 48, 64, 96),
+        encoder_convolutions=(1, 2, 2, 2, 2),
+        decoder_convolutions=(1, 2, 2, 2),
+        deep_supervision=1,
+        steps=2500,
+        seed=2,
+    ),
 }
 """By model name."""

@@ -1,9 +1,11 @@
 """Patches for one training step, drawn by the step's own seed."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 from LiverTumorAILib.inference.preprocess import normalise
 from LiverTumorAILib.progress import Progress
@@ -19,11 +21,54 @@ from LiverTumorAILib.training.augmentation import (
 from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, TrainingCase
 from LiverTumorAILib.training.recipe import TrainingRecipe
 
+Sampler = Callable[[int, Progress | None], tuple[torch.Tensor, torch.Tensor]]
+"""From a step's number to its input float32 (1, channels, z, y, x) and class indices int64 (1, z, y, x)."""
+
 LESION_SHARE = 0.65
 LIVER_SHARE = 0.2
 _MARGIN = (4, 8, 8)
 _TRIES = 6
 """How often a healthy case is put back when a lesion is wanted."""
+_AHEAD = 6
+"""Samples that wait for their step."""
+
+
+@dataclass(frozen=True)
+class _Steps(Dataset):
+    sampler: Sampler
+    steps: range
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.sampler(self.steps[index], None)
+
+
+def samples_ahead(
+    sampler: Sampler, steps: range, progress: Progress | None = None, *, worker: bool = True
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Samples of steps in their order, made ahead of time in a process of their own.
+
+    Parameters
+    ----------
+    sampler: Sampler
+        Gives the same sample for the same step.
+    steps: range
+    progress: Progress, optional
+        Polled for cancel.
+    worker: bool
+        False: in this process, when they are needed.
+
+    """
+    if not worker or not steps:
+        yield from (sampler(step, progress) for step in steps)
+        return
+    loader = DataLoader(_Steps(sampler, steps), batch_size=None, num_workers=1, prefetch_factor=_AHEAD)
+    for sample in loader:
+        if progress:
+            progress.check()
+        yield sample
 
 
 @dataclass(frozen=True)

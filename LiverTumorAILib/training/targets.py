@@ -34,6 +34,9 @@ BASE_CLASSES = (
     "stomach",
 )
 
+LIVER_CLASSES = ("background", "liver")
+"""Of the networks that find the whole liver: its lesions, vessels and ducts are liver."""
+
 _CLASS_OF_TISSUE = {
     Tissue.LIVER: "liver",
     Tissue.BILE_DUCTS: "liver",
