@@ -42,6 +42,7 @@ from LiverTumorAIModule.activity import Activity  # noqa: E402
 from LiverTumorAIModule.analysis_panel import CHOOSE_STUDY, AnalysisPanel  # noqa: E402
 from LiverTumorAIModule.findings_panel import FindingsPanel  # noqa: E402
 from LiverTumorAIModule.parameters import LiverTumorAIParameterNode  # noqa: E402
+from LiverTumorAIModule.view_panel import ViewPanel  # noqa: E402
 
 
 class LiverTumorAI(ScriptedLoadableModule):
@@ -82,7 +83,8 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = LiverTumorAILogic()
         self.activity = Activity(self.ui, self.updateButtons)
         self.findings = FindingsPanel(self.ui)
-        self.analysis = AnalysisPanel(self.ui, self.activity, self.findings.clear, self.onResults)
+        self.views = ViewPanel(self.ui, self.findings)
+        self.analysis = AnalysisPanel(self.ui, self.activity, self.clearFindings, self.onResults)
         self._findPackages()
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -102,6 +104,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Leave nothing running or lying about when the module is unloaded."""
         self.activity.stop()
         self.findings.editing.release()
+        self.views.release()
         self.logic.removeFolders()
         self.setParameterNode(None)
         self.removeObservers()
@@ -109,11 +112,13 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self) -> None:
         """Called each time the user opens this module."""
         self.initializeParameterNode()
+        self.views.enableKeys(True)
         if not self.ui.editingSection.collapsed:
             self.findings.openEditor()
 
     def exit(self) -> None:
         """Called each time the user opens another module."""
+        self.views.enableKeys(False)
         self.findings.editing.close()
         self.setParameterNode(None)
 
@@ -128,7 +133,12 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.activity.stop()
         self.setParameterNode(None)
         self.analysis.clear()
+        self.clearFindings()
+
+    def clearFindings(self) -> None:
+        """Forget findings, without touching their nodes."""
         self.findings.clear()
+        self.views.clear()
 
     def onSceneEndClose(self, _caller: vtk.vtkObject, _event: str) -> None:
         """Begin anew if this module is the one shown."""
@@ -184,6 +194,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show findings in views and panel."""
         acquisitions.remove_acquisitions()
         self.findings.show(read)
+        self.views.show()
         self.ui.studySection.collapsed = True
         self.onParametersChanged()
         count = len(read.findings.lesions)
@@ -269,6 +280,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Enable what can be done now."""
         self.analysis.updateButtons()
         self.findings.updateButtons(self.busy)
+        self.views.updateButtons()
         self.ui.installButton.visible = bool(self._missing)
         if self._missing:
             self.ui.loadButton.enabled = self.ui.runButton.enabled = False

@@ -30,9 +30,18 @@ def segments_of(node: slicer.vtkMRMLSegmentationNode, group: Group) -> list[str]
 
 
 def set_group_visible(node: slicer.vtkMRMLSegmentationNode, group: Group, visible: bool) -> None:
-    """Show or hide the segments of a group in all views."""
+    """Show or hide the segments of a group in all views; vessels in the slice views only.
+
+    Vessels cover what is to be judged in a slice, but tell where a lesion lies in 3D.
+    """
+    display = node.GetDisplayNode()
     for segment_id in segments_of(node, group):
-        node.GetDisplayNode().SetSegmentVisibility(segment_id, visible)
+        if group is Group.VESSELS:
+            display.SetSegmentVisibility(segment_id, True)
+            display.SetSegmentVisibility2DFill(segment_id, visible)
+            display.SetSegmentVisibility2DOutline(segment_id, visible)
+        else:
+            display.SetSegmentVisibility(segment_id, visible)
 
 
 def set_opacity(node: slicer.vtkMRMLSegmentationNode, opacity: float) -> None:

@@ -49,9 +49,17 @@ class qMRMLLayoutManager(QObject):  # noqa: N801
         root.show()
         if old is not None:
             old.hide()
+            self._keep_hidden_views()
             old.deleteLater()
         self._core.view_manager.set_current_view_ids(self._in_layout)
         self.layoutChanged.emit(self._node().GetViewArrangement())
+
+    def _keep_hidden_views(self) -> None:
+        """Views outlive the arrangement that they were in."""
+        for tag, widget in self._widgets.items():
+            if tag not in self._in_layout:
+                widget.hide()
+                widget.setParent(self._viewport)
 
     def _build(self, element: ET.Element) -> QWidget:
         """The widget of one <layout> element and all in it."""
@@ -96,7 +104,9 @@ class qMRMLLayoutManager(QObject):  # noqa: N801
         definition = ViewLayoutDefinition(tag, kind, ViewProps(orientation=orientation))
         view = self._core.create_view(definition)
         cls = qMRMLSliceWidget if kind is ViewType.SLICE_VIEW else qMRMLThreeDWidget
-        widget = cls(view, tag, properties.get("viewlabel", ""))
+        widget = cls(view, tag, properties.get("viewlabel", ""), properties.get("viewcolor", ""))
+        # A view without parent would show itself as a window and take the focus.
+        widget.setParent(self._viewport)
         widget.setMRMLScene(slicer.mrmlScene)
         return widget
 

@@ -241,8 +241,8 @@ class qMRMLAbstractViewWidget(qMRMLWidget):  # noqa: N801
 
 
 class qMRMLSliceWidget(qMRMLAbstractViewWidget):  # noqa: N801
-    def __init__(self, view: SliceView, tag: str, label: str = ""):
-        color = VIEW_COLORS.get(tag, "#8c8c8c")
+    def __init__(self, view: SliceView, tag: str, label: str = "", color: str = ""):
+        color = color or VIEW_COLORS.get(tag, "#8c8c8c")
         view.get_view_node().SetLayoutColor(*QColor(color).getRgbF()[:3])
         controller = qMRMLSliceControllerWidget(view, label or tag[:1], color)
         super().__init__(view, tag, controller, qMRMLSliceView(view))
@@ -274,8 +274,8 @@ class qMRMLSliceWidget(qMRMLAbstractViewWidget):  # noqa: N801
 
 
 class qMRMLThreeDWidget(qMRMLAbstractViewWidget):  # noqa: N801
-    def __init__(self, view: ThreeDView, tag: str, label: str = ""):
-        color = VIEW_COLORS["1"]
+    def __init__(self, view: ThreeDView, tag: str, label: str = "", color: str = ""):
+        color = color or VIEW_COLORS["1"]
         view.get_view_node().SetBackgroundColor(0.7568, 0.7647, 0.9098)
         view.get_view_node().SetBackgroundColor2(0.4549, 0.4705, 0.7450)
         controller = qMRMLThreeDViewControllerWidget(view, label or tag, color)

@@ -54,6 +54,8 @@ class ViewFactory(IViewFactory):
             vtkObject.GlobalWarningDisplayOn()
             trame_abstract_view.vtkRenderWindowInteractor = interactor
         made.set_view_properties(view.properties)
+        if isinstance(made, SliceView):
+            _put_image_below(made)
         if isinstance(made, ThreeDView):
             # Multisampling and depth peeling exclude each other; without peeling nothing translucent is drawn.
             made.render_window().SetMultiSamples(0)
@@ -61,6 +63,15 @@ class ViewFactory(IViewFactory):
 
     def _get_slicer_view(self, view: AbstractView) -> AbstractView:
         return view
+
+
+def _put_image_below(view: SliceView) -> None:
+    """Draw the slice's image before all else, as Slicer does, or translucent fills would be drawn onto black."""
+    renderer = view.first_renderer()
+    props = [renderer.GetViewProps().GetItemAsObject(i) for i in range(renderer.GetViewProps().GetNumberOfItems())]
+    renderer.RemoveAllViewProps()
+    for prop in (view._render_manager.image_actor, *props):
+        renderer.AddViewProp(prop)
 
 
 class RenderSurface(QWidget):
