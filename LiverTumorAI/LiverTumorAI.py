@@ -103,7 +103,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self) -> None:
         """Leave nothing running or lying about when the module is unloaded."""
         self.activity.stop()
-        self.findings.editing.release()
+        self.findings.release()
         self.views.release()
         self.logic.removeFolders()
         self.setParameterNode(None)
@@ -113,12 +113,14 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called each time the user opens this module."""
         self.initializeParameterNode()
         self.views.enableKeys(True)
+        self.findings.review.enableKeys(True)
         if not self.ui.editingSection.collapsed:
             self.findings.openEditor()
 
     def exit(self) -> None:
         """Called each time the user opens another module."""
         self.views.enableKeys(False)
+        self.findings.review.enableKeys(False)
         self.findings.editing.close()
         self.setParameterNode(None)
 
@@ -197,7 +199,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.views.show()
         self.ui.studySection.collapsed = True
         self.onParametersChanged()
-        count = len(read.findings.lesions)
+        count = len(read.reading.lesions)
         advice = " A click on a row shows the lesion." if count else ""
         self.activity.say(f"{count} lesion{'' if count == 1 else 's'} found.{advice}")
 

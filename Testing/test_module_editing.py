@@ -8,10 +8,9 @@ pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
 import SimpleITK as sitk  # noqa: E402
 from analytic_findings import LESIONS  # noqa: E402
-from module_host import click_row, load_panel, table_texts, wait  # noqa: E402
+from module_host import click_row, table_texts, wait  # noqa: E402
 from PySide6.QtCore import QPoint, Qt  # noqa: E402
 from PySide6.QtTest import QTest  # noqa: E402
-from slicer_host import Host  # noqa: E402
 
 from LiverTumorAILib.lesions.findings_io import read_findings  # noqa: E402
 from LiverTumorAILib.lesions.organs import whole_liver  # noqa: E402
@@ -19,29 +18,6 @@ from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
 from LiverTumorAILib.mrml.segmentation import segment_mask  # noqa: E402
 
 pytest_plugins = ["module_fixtures"]
-
-
-@pytest.fixture(scope="module")
-def running():
-    with Host(size=(1280, 800)) as started:
-        yield started
-
-
-@pytest.fixture
-def host(running):
-    yield running
-    running.check()
-    running.messages.shown.clear()
-
-
-@pytest.fixture(scope="module")
-def panel(running, results):
-    return load_panel(running, results)
-
-
-@pytest.fixture
-def scene(host):
-    return host.slicer.mrmlScene
 
 
 def place_in_view(view, node, point):
@@ -88,7 +64,8 @@ def test_measures_in_the_table_follow_what_is_painted(study, painted, scene):
     assert after.long_axis.length_mm == pytest.approx(60, abs=5)
     row = table_texts(painted.ui.lesionTable)[1]
     assert row[3] == f"{after.long_axis.length_mm:.0f} × {after.short_axis.length_mm:.0f}"
-    assert row[4] == f"{after.volume_mm3 / 1000:.0f} ml"
+    assert row[4] == f"{after.volume_mm3 / 1000:.0f}"
+    assert row[5] == "changed"
     line = owned_nodes(scene)[f"axis:long:{study[0].lesions[1].uid}"]
     assert line.GetNthControlPointLabel(0) == f"{row[3]} mm"
 

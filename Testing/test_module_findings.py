@@ -5,51 +5,30 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
-from module_host import backgrounds, click_row, load_panel, middle, slice_positions, table_texts, visible_axes, wait
+from module_host import backgrounds, click_row, middle, slice_positions, table_texts, visible_axes, wait
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from slicer_host import Host
 
 from LiverTumorAILib.lesions import Certainty
 
 pytest_plugins = ["module_fixtures"]
 
 
-@pytest.fixture(scope="module")
-def running():
-    with Host(size=(1280, 800)) as started:
-        yield started
-
-
-@pytest.fixture
-def host(running):
-    yield running
-    running.check()
-    running.messages.shown.clear()
-
-
-@pytest.fixture(scope="module")
-def panel(running, results):
-    return load_panel(running, results)
-
-
-@pytest.fixture
-def scene(host):
-    return host.slicer.mrmlScene
-
-
-def test_each_lesion_has_a_row_with_type_certainty_axes_and_volume(study, panel):
-    lesions = study[0].lesions
-    assert table_texts(panel.ui.lesionTable) == [
-        [
+def test_each_lesion_has_a_row_with_type_place_certainty_axes_volume_and_state(study, panel):
+    def row(lesion, place):
+        title, measured = lesion.type.title, lesion.measurement
+        share = f"{lesion.type_probabilities[lesion.type]:.0%}"
+        return [
             str(lesion.label),
-            f"{lesion.type.title[0].upper()}{lesion.type.title[1:]} {lesion.type_probabilities[lesion.type]:.0%}",
+            f"{title[0].upper()}{title[1:]} {share}\n{place}",
             "yes" if lesion.certainty is Certainty.CERTAIN else "uncertain",
-            f"{lesion.measurement.long_axis.length_mm:.0f} × {lesion.measurement.short_axis.length_mm:.0f}",
-            f"{lesion.measurement.volume_mm3 / 1000:.{0 if lesion.measurement.volume_mm3 >= 10_000 else 1}f} ml",
+            f"{measured.long_axis.length_mm:.0f} × {measured.short_axis.length_mm:.0f}",
+            f"{measured.volume_mm3 / 1000:.{0 if measured.volume_mm3 >= 10_000 else 1}f}",
+            "to review",
         ]
-        for lesion in lesions
-    ]
+
+    places = ["centre", "centre", "right upper"]
+    assert table_texts(panel.ui.lesionTable) == list(map(row, study[0].lesions, places))
 
 
 def test_the_summary_says_what_was_found_and_how_sure(panel):

@@ -23,20 +23,8 @@ def running():
 
 
 @pytest.fixture
-def host(running):
-    yield running
-    running.check()
-    running.messages.shown.clear()
-
-
-@pytest.fixture
 def panel(running, results):
     return load_panel(running, results)
-
-
-@pytest.fixture
-def scene(host):
-    return host.slicer.mrmlScene
 
 
 def test_before_anything_is_loaded_nothing_can_be_run_or_saved(host):

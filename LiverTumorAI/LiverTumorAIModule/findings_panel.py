@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import slicer
 
 from LiverTumorAIModule import wording
-from LiverTumorAIModule.lesion_table import LesionTable
+from LiverTumorAIModule.review_panel import ReviewPanel
 from LiverTumorAIModule.segment_editing import SegmentEditing
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
-    from LiverTumorAILib.lesions import Lesion
     from LiverTumorAILib.mrml.findings_scene import SceneFindings
     from LiverTumorAIModule.results import Results
 
@@ -34,8 +33,8 @@ class FindingsPanel:
         self.ui = ui
         self.results: Results | None = None
         self.shown: SceneFindings | None = None
-        self._lesions = LesionTable(ui.lesionTable, self.selectLesion)
         self.editing = SegmentEditing(ui.editorContainer, self._followEdits)
+        self.review = ReviewPanel(ui, self)
         ui.shownPhaseComboBox.currentIndexChanged.connect(self._showPhase)
         ui.show3DButton.toggled.connect(self._show3D)
 
@@ -45,46 +44,57 @@ class FindingsPanel:
 
         self.editing.release()
         self.results = results
-        self.shown = show_findings(results.findings, results.images, slicer.mrmlScene)
-        self.ui.summaryLabel.text = wording.summary(results.findings)
-        self._lesions.show(results.findings)
-        self._fillPhases()
-        self.ui.show3DButton.checked = False
-        self.editing.follow(self.shown)
+        self.shown = show_findings(results.findings, results.images, slicer.mrmlScene, results.reading)
+        self._begin()
         slicer.util.resetSliceViews()
-        if results.findings.lesions:
-            self.selectLesion(results.findings.lesions[0].uid)
+        if self.shown.reading.lesions:
+            self.selectLesion(self.shown.reading.lesions[0].uid)
 
     def clear(self) -> None:
         """Forget findings, without touching the scene."""
         self.editing.release()
         self.results = self.shown = None
-        self._lesions.show(None)
+        self.review.clear()
         self.ui.summaryLabel.text = NOTHING_YET
-        self.ui.lesionHintLabel.text = ""
         self._fillPhases()
         self.ui.show3DButton.checked = False
 
+    def release(self) -> None:
+        """Leave nothing behind in the application."""
+        self.editing.release()
+        self.review.release()
+
     def selectLesion(self, uid: str) -> None:
         """Move all views to a lesion, show its axes and make its segment the one to edit."""
-        from LiverTumorAILib.mrml.segmentation import lesion_segment_id
-
         lesion = self.shown.lesion(uid) if self.shown else None
         if lesion is None:
             return
-        self._lesions.select(uid)
+        self.review.select(uid)
         self.shown.select(lesion)
-        self.editing.select(lesion_segment_id(lesion))
-        self._showHint(lesion)
+        self._editSelected()
 
     def openEditor(self) -> None:
         """Open the segment editor on the selected lesion."""
+        self.editing.open()
+        self._editSelected()
+
+    def followReading(self) -> None:
+        """Show what follows from the reading as it is now."""
+        self.ui.summaryLabel.text = wording.summary(self.shown.summary)
+        self.review.follow()
+
+    def _begin(self) -> None:
+        self._fillPhases()
+        self.ui.show3DButton.checked = False
+        self.editing.follow(self.shown)
+        self.review.begin()
+        self.followReading()
+
+    def _editSelected(self) -> None:
         from LiverTumorAILib.mrml.segmentation import lesion_segment_id
 
-        self.editing.open()
-        lesion = self.shown.lesion(self._lesions.selected_uid) if self.shown else None
-        if lesion is not None:
-            self.editing.select(lesion_segment_id(lesion))
+        if self.review.selected is not None:
+            self.editing.select(lesion_segment_id(self.review.selected))
 
     def applyDisplay(self, visible: dict[str, bool], opacity: float, axes: bool) -> None:
         """Show or hide groups of segments (by `Group` value) and axes, and set the opacity (0-1)."""
@@ -97,22 +107,14 @@ class FindingsPanel:
             set_group_visible(node, group, visible[group])
         set_opacity(node, opacity)
         self.shown.show_axes(axes)
-
-    def _showHint(self, lesion: Lesion) -> None:
-        self.ui.lesionHintLabel.text = wording.lesion_hint(lesion)
+        self.shown.hide_rejected()
 
     def _followEdits(self, segment_ids: set[str]) -> None:
+        if self.shown is None:
+            return
         for segment_id in sorted(segment_ids):
-            lesion = self.shown.lesion_of_segment(segment_id) if self.shown else None
-            if lesion is None:
-                continue
-            measured = self.shown.follow_edit(segment_id)
-            if measured is None:
-                self._lesions.mark_removed(lesion.uid)
-            else:
-                self._lesions.update(measured)
-                if self._lesions.selected_uid == measured.uid:
-                    self._showHint(measured)
+            self.shown.follow_edit(segment_id)
+        self.followReading()
 
     def _fillPhases(self) -> None:
         combo = self.ui.shownPhaseComboBox
@@ -148,3 +150,4 @@ class FindingsPanel:
         self.ui.reportButton.enabled = there
         self.ui.exportButton.enabled = there and not busy
         self.ui.editingSection.enabled = there
+        self.review.updateButtons()

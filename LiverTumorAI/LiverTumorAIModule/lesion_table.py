@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import qt
 
@@ -11,15 +11,26 @@ from LiverTumorAIModule import wording
 from LiverTumorAIModule.table_height import fit_height
 
 if TYPE_CHECKING:
-    from LiverTumorAILib.lesions import Findings, Lesion
+    from LiverTumorAILib.lesions import Lesion
+    from LiverTumorAILib.review.reading import ReviewState
+    from LiverTumorAIModule.lesion_details import Details
 
-NUMBER, TYPE, SURE, AXES, VOLUME = range(5)
-REMOVED = "removed"
-LEAST_ROWS, MOST_ROWS = 3, 8
+NUMBER, TYPE, SURE, AXES, VOLUME, STATE = COLUMNS = range(6)
+LEAST_ROWS, MOST_ROWS = 3, 7
+
+
+class LesionRow(NamedTuple):
+    """One lesion as the table shows it."""
+
+    lesion: Lesion
+    state: ReviewState
+    details: Details
+    typed_by_hand: bool
+    is_target: bool
 
 
 class LesionTable:
-    """Shows lesions in a QTableWidget, one a row.
+    """Shows lesions in a QTableWidget, one a row, in the order of the column that the user chose.
 
     Parameters
     ----------
@@ -32,77 +43,115 @@ class LesionTable:
 
     def __init__(self, table: qt.QTableWidget, on_selected: Callable[[str], None]) -> None:
         self._table, self._on_selected = table, on_selected
-        self._uids: list[str] = []
+        self._rows: list[LesionRow] = []
+        self._all: list[LesionRow] = []
+        self._column, self._descending = NUMBER, False
+        self._is_shown: Callable[[LesionRow], bool] = lambda _row: True
+        table.iconSize = qt.QSize(30, 30)
         header = table.horizontalHeader()
         header.setSectionResizeMode(TYPE, qt.QHeaderView.Stretch)
-        for column in (NUMBER, SURE, AXES, VOLUME):
+        for column in (NUMBER, SURE, AXES, VOLUME, STATE):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        header.setSectionsClickable(True)
+        header.setSortIndicatorShown(True)
+        header.setSortIndicator(NUMBER, qt.Qt.AscendingOrder)
+        header.sectionClicked.connect(self._sortBy)
         table.currentCellChanged.connect(self._select)
         # A second click on the same row brings lost views back to the lesion.
         table.cellClicked.connect(self._select)
         fit_height(table, LEAST_ROWS, MOST_ROWS)
 
-    def show(self, findings: Findings | None) -> None:
-        """Show the lesions of findings; None empties the table."""
-        lesions = findings.lesions if findings else ()
-        self._table.blockSignals(True)
-        self._table.clearContents()
-        self._table.rowCount = len(lesions)
-        self._uids = [lesion.uid for lesion in lesions]
-        for row, lesion in enumerate(lesions):
-            for column in (NUMBER, TYPE, SURE, AXES, VOLUME):
-                self._table.setItem(row, column, qt.QTableWidgetItem())
-            self._fill(row, lesion)
-        self._table.blockSignals(False)
-        fit_height(self._table, LEAST_ROWS, MOST_ROWS)
+    def show(self, rows: list[LesionRow]) -> None:
+        """Show these lesions, keeping the selected one."""
+        self._all = rows
+        self._fill()
 
-    def update(self, lesion: Lesion) -> None:
-        """Show the present state of one lesion."""
-        if lesion.uid in self._uids:
-            self._fill(self._uids.index(lesion.uid), lesion)
+    def filter(self, is_shown: Callable[[LesionRow], bool]) -> None:
+        """Show only some of the lesions."""
+        self._is_shown = is_shown
+        self._fill()
 
-    def mark_removed(self, uid: str) -> None:
-        """Show that nothing is left of a lesion's segment."""
-        if uid in self._uids:
-            row = self._uids.index(uid)
-            self._table.item(row, AXES).setText(REMOVED)
-            self._table.item(row, VOLUME).setText("—")
+    @property
+    def uids(self) -> list[str]:
+        """UIDs of the lesions shown, from top to bottom."""
+        return [row.lesion.uid for row in self._rows]
 
-    def select(self, uid: str) -> None:
-        """Select a lesion's row without telling anybody."""
-        if uid in self._uids and self._table.currentRow() != self._uids.index(uid):
+    def select(self, uid: str | None) -> None:
+        """Select a lesion's row without telling anybody; no row if the lesion is not shown."""
+        row = self.uids.index(uid) if uid in self.uids else -1
+        if self._table.currentRow() != row:
             self._table.blockSignals(True)
-            self._table.setCurrentCell(self._uids.index(uid), TYPE)
+            self._table.setCurrentCell(row, TYPE)
             self._table.blockSignals(False)
 
     @property
     def selected_uid(self) -> str | None:
         """UID of the selected lesion."""
         row = self._table.currentRow()
-        return self._uids[row] if 0 <= row < len(self._uids) else None
+        return self._rows[row].lesion.uid if 0 <= row < len(self._rows) else None
 
-    def _fill(self, row: int, lesion: Lesion) -> None:
-        from LiverTumorAILib.lesions.terminology import LESION_TERMS
+    def _sortBy(self, column: int) -> None:
+        self._descending = column == self._column and not self._descending
+        self._column = column
+        order = qt.Qt.DescendingOrder if self._descending else qt.Qt.AscendingOrder
+        self._table.horizontalHeader().setSortIndicator(column, order)
+        self._fill()
 
-        probability = lesion.type_probabilities.get(lesion.type, 0.0)
+    def _fill(self) -> None:
+        uid = self.selected_uid
+        rows = sorted(filter(self._is_shown, self._all), key=lambda row: row.lesion.label)
+        self._rows = sorted(rows, key=lambda row: _sort_key(row, self._column), reverse=self._descending)
+        self._table.blockSignals(True)
+        self._table.clearContents()
+        self._table.rowCount = len(self._rows)
+        for index, row in enumerate(self._rows):
+            self._fillRow(index, row)
+        self._table.blockSignals(False)
+        self.select(uid)
+        fit_height(self._table, LEAST_ROWS, MOST_ROWS)
+
+    def _fillRow(self, index: int, row: LesionRow) -> None:
+        lesion = row.lesion
         texts = {
-            NUMBER: str(lesion.label),
-            TYPE: f"{wording.type_title(lesion.type)} {probability:.0%}",
-            SURE: "yes" if lesion.certainty.value == "certain" else "uncertain",
+            NUMBER: f"{lesion.label}{wording.TARGET_MARK if row.is_target else ''}",
+            TYPE: f"{wording.type_and_share(lesion, row.typed_by_hand)}\n{row.details.place}",
+            SURE: wording.sure(lesion, row.typed_by_hand),
             AXES: wording.axes(lesion),
-            VOLUME: wording.millilitres(lesion.measurement.volume_mm3),
+            VOLUME: wording.millilitres(lesion.measurement.volume_mm3).removesuffix(" ml"),
+            STATE: row.state.value,
         }
-        for column, text in texts.items():
-            item = self._table.item(row, column)
-            item.setText(text)
-            item.setToolTip(wording.lesion_hint(lesion))
+        rejected = row.state.value == "rejected"
+        for column in COLUMNS:
+            item = qt.QTableWidgetItem(texts[column])
+            item.setToolTip(wording.lesion_hint(lesion, row.details.place, row.typed_by_hand))
             if column in (AXES, VOLUME):
                 item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-        self._table.item(row, NUMBER).setData(qt.Qt.DecorationRole, qt.QColor(*LESION_TERMS[lesion.type].colour))
-        font = self._table.item(row, TYPE).font()
-        font.setBold(lesion.type.is_malignant)
-        self._table.item(row, TYPE).setFont(font)
+            font = item.font()
+            font.setBold(column == TYPE and lesion.type.is_malignant)
+            font.setStrikeOut(rejected and column != STATE)
+            item.setFont(font)
+            self._table.setItem(index, column, item)
+        self._table.item(index, NUMBER).setIcon(_icon(row.details.thumbnail))
 
     def _select(self) -> None:
         if self.selected_uid:
             self._on_selected(self.selected_uid)
+
+
+def _icon(png: bytes) -> qt.QIcon:
+    pixmap = qt.QPixmap()
+    pixmap.loadFromData(qt.QByteArray(png))
+    return qt.QIcon(pixmap)
+
+
+def _sort_key(row: LesionRow, column: int) -> tuple:
+    """Most pressing first: likely malignant, uncertain, large, not reviewed."""
+    lesion = row.lesion
+    return {
+        NUMBER: (lesion.label,),
+        TYPE: (list(type(lesion.type)).index(lesion.type), -lesion.type_probabilities.get(lesion.type, 0.0)),
+        SURE: (lesion.certainty.value == "certain",),
+        AXES: (-lesion.measurement.long_axis.length_mm,),
+        VOLUME: (-lesion.measurement.volume_mm3,),
+        STATE: (list(type(row.state)).index(row.state),),
+    }[column]

@@ -6,12 +6,15 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from LiverTumorAIModule.lesion_details import LesionDetails
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import SimpleITK as sitk
 
     from LiverTumorAILib.lesions import Findings
+    from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.study import Phase
     from LiverTumorAILib.worker.events import FoundVolume
 
@@ -19,11 +22,13 @@ DICOM_FILES = ("seg.dcm", "sr.dcm")
 
 
 class Results(NamedTuple):
-    """Findings and registered images (reference grid, LPS, mm) of a results folder."""
+    """Findings, registered images (reference grid, LPS, mm) and the reading of a results folder."""
 
     folder: Path
     findings: Findings
     images: Mapping[Phase, sitk.Image]
+    reading: Reading
+    details: LesionDetails
 
 
 def read_results(folder: Path) -> Results:
@@ -32,6 +37,8 @@ def read_results(folder: Path) -> Results:
 
     from LiverTumorAILib.errors import LiverTumorAIError
     from LiverTumorAILib.lesions.findings_io import read_findings
+    from LiverTumorAILib.review.files import read_reading
+    from LiverTumorAILib.review.reading import begin_reading
     from LiverTumorAILib.study import Phase
 
     findings = read_findings(folder)
@@ -46,7 +53,15 @@ def read_results(folder: Path) -> Results:
             folder.name,
             "Analyze the study again",
         )
-    return Results(folder, findings, images)
+    reading = read_reading(folder) or begin_reading(findings)
+    return Results(folder, findings, images, reading, prepared_details(findings, images, reading))
+
+
+def prepared_details(findings: Findings, images: Mapping[Phase, sitk.Image], reading: Reading) -> LesionDetails:
+    """What the lesion table shows of each lesion beside its figures."""
+    details = LesionDetails(findings, images)
+    details.prepare(reading)
+    return details
 
 
 def read_volumes(folder: Path, volumes: tuple[FoundVolume, ...]) -> list[sitk.Image]:

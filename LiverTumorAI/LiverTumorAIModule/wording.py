@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from LiverTumorAILib.lesions import Findings, Lesion
+    from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.worker.events import FoundVolume, ProgressReported
+
+TARGET_MARK = " T"
 
 
 def duration(seconds: float) -> str:
@@ -59,19 +62,46 @@ def millilitres(volume_mm3: float) -> str:
     return f"{ml:.1f} ml" if ml >= 0.1 else f"{ml:.2f} ml"
 
 
-def lesion_hint(lesion: Lesion) -> str:
-    """Probabilities, measures and reasons of doubt of one lesion in a few lines."""
+def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
+    """Type with its probability, or that the reader has set it."""
+    share = "(set)" if typed_by_hand else f"{lesion.type_probabilities.get(lesion.type, 0.0):.0%}"
+    return f"{type_title(lesion.type)} {share}"
+
+
+def sure(lesion: Lesion, typed_by_hand: bool) -> str:
+    """Whether the type is sure."""
+    return "yes" if typed_by_hand or lesion.certainty.value == "certain" else "uncertain"
+
+
+def lesion_hint(lesion: Lesion, place: str = "", typed_by_hand: bool = False) -> str:
+    """Place, probabilities, measures and reasons of doubt of one lesion in a few lines."""
     likely = sorted(lesion.type_probabilities.items(), key=lambda item: -item[1])
     types = ", ".join(f"{kind.title} {probability:.0%}" for kind, probability in likely[:3] if probability >= 0.01)
     measurement = lesion.measurement
     lines = [
-        f"Lesion {lesion.label}: {types}",
+        f"Lesion {lesion.label}: " + (type_and_share(lesion, True) if typed_by_hand else types),
         f"Greatest 3D diameter {measurement.max_3d_diameter_mm:.0f} mm, volume "
         f"{millilitres(measurement.volume_mm3)} ± {millilitres(measurement.volume_uncertainty_mm3)}",
     ]
+    if place:
+        lines.append(f"Place in the liver: {place}")
     if lesion.certainty_reasons:
         lines.append("Uncertain: " + "; ".join(lesion.certainty_reasons))
     return "\n".join(lines)
+
+
+def reviewed(reading: Reading) -> str:
+    """How far the review is: '5 of 7 reviewed'."""
+    return f"{reading.reviewed_count} of {len(reading.lesions)} reviewed"
+
+
+def targets(reading: Reading) -> str:
+    """Target lesions and the sum of their diameters."""
+    from LiverTumorAILib.measurement.recist import sum_of_diameters_mm
+
+    chosen = [reading.lesion(uid) for uid in reading.targets]
+    each = ", ".join(f"{lesion.label} ({lesion.measurement.long_axis.length_mm:.0f} mm)" for lesion in chosen)
+    return f"Target lesions (RECIST 1.1): {each}. Sum {sum_of_diameters_mm(chosen):.0f} mm"
 
 
 def summary(findings: Findings) -> str:

@@ -22,7 +22,7 @@ from LiverTumorAILib.mrml.segmentation import (
 from LiverTumorAILib.mrml.volumes import show_volume
 from LiverTumorAILib.review.corrections import Corrector, same_voxels
 from LiverTumorAILib.review.history import History
-from LiverTumorAILib.review.reading import Reading, begin_reading, reviewed_findings, summary_of
+from LiverTumorAILib.review.reading import Reading, ReviewState, begin_reading, reviewed_findings, summary_of
 from LiverTumorAILib.study import Phase
 
 STUDY_FOLDER = "Liver study"
@@ -77,7 +77,12 @@ class SceneFindings:
 
         Their label image is the cascade's; see `current_findings`.
         """
-        return replace(summary_of(self._original, self.reading), lesions=self.reading.lesions)
+        return replace(self.summary, lesions=self.reading.lesions)
+
+    @property
+    def summary(self) -> Findings:
+        """The findings without rejected lesions; their label image is the cascade's."""
+        return summary_of(self._original, self.reading)
 
     @property
     def edited(self) -> bool:
@@ -117,6 +122,13 @@ class SceneFindings:
         self._axes_visible = visible
         lesion = self.lesion(self._selected) if visible and self._selected else None
         markups.select_axes(self._scene, lesion)
+
+    def hide_rejected(self) -> None:
+        """Hide the segments of rejected lesions, whatever else is shown."""
+        display = self.segmentation.GetDisplayNode() if self.segmentation else None
+        for lesion in self.reading.lesions if display else ():
+            if self.reading.state(lesion.uid) is ReviewState.REJECTED:
+                display.SetSegmentVisibility(lesion_segment_id(lesion), False)
 
     def do(self, what: str, reading: Reading) -> None:
         """Go on to another reading and show it; `what` says in words how it came about."""

@@ -73,8 +73,15 @@ class Reading:
 
     def rejected(self, uid: str) -> "Reading":
         """The reader says that this is no lesion; it is no target then."""
-        reading = self.with_state(uid, ReviewState.REJECTED)
-        return replace(reading, targets=tuple(target for target in self.targets if target != uid))
+        return self.with_state(uid, ReviewState.REJECTED).without_target(uid)
+
+    def with_target(self, uid: str) -> "Reading":
+        """A further target lesion; `measurement.recist` says whether it can be one."""
+        return replace(self, targets=(*self.targets, uid))
+
+    def without_target(self, uid: str) -> "Reading":
+        """A lesion that is no target any more."""
+        return replace(self, targets=tuple(target for target in self.targets if target != uid))
 
     def with_state(self, uid: str, state: ReviewState) -> "Reading":
         """Another state of one lesion."""
@@ -94,12 +101,11 @@ class Reading:
     def without(self, uid: str) -> "Reading":
         """All but one lesion, as if it had never been there."""
         return replace(
-            self,
+            self.without_target(uid),
             lesions=tuple(lesion for lesion in self.lesions if lesion.uid != uid),
             masks={key: mask for key, mask in self.masks.items() if key != uid},
             states={key: state for key, state in self.states.items() if key != uid},
             typed_by_hand=self.typed_by_hand - {uid},
-            targets=tuple(target for target in self.targets if target != uid),
         )
 
     def with_type(self, uid: str, kind: LesionType) -> "Reading":
