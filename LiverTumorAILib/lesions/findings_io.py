@@ -159,6 +159,9 @@ _QUALITY_NUMBERS = (
     "inverse_consistency_mm",
     "outside_share",
     "seconds",
+    "match",
+    "misplaced_share",
+    "volume_change",
 )
 
 

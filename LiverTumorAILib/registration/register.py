@@ -8,10 +8,10 @@ import SimpleITK as sitk
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration.checks import check_image
-from LiverTumorAILib.registration.descriptors import describe, similarity
-from LiverTumorAILib.registration.fields import inverse_consistency, jacobian_determinant, warp
+from LiverTumorAILib.registration.fields import inverse_consistency
 from LiverTumorAILib.registration.initial import COARSE_MM, image_box, initial_translation
 from LiverTumorAILib.registration.quality import judge
+from LiverTumorAILib.registration.region import Region
 from LiverTumorAILib.registration.registered_study import RegistrationResult
 from LiverTumorAILib.registration.search import FIELD_RATIO, View, search
 from LiverTumorAILib.registration.warping import warp_image
@@ -23,7 +23,9 @@ _MARGIN_MM = 12.0
 _REACH_MM = 40.0
 
 
-def register(fixed: sitk.Image, moving: sitk.Image, progress: Progress = Progress()) -> RegistrationResult:
+def register(
+    fixed: sitk.Image, moving: sitk.Image, progress: Progress = Progress(), region: Region | None = None
+) -> RegistrationResult:
     """Register a moving image onto a fixed image, deformably.
 
     Parameters
@@ -33,6 +35,8 @@ def register(fixed: sitk.Image, moving: sitk.Image, progress: Progress = Progres
         coverage may differ.
     progress: Progress
         Told how far it is; polled for cancel at least once a second.
+    region: Region, optional
+        Where the verdict looks; the liver as found in the fixed image if not given.
 
     Returns
     -------
@@ -66,20 +70,13 @@ def register(fixed: sitk.Image, moving: sitk.Image, progress: Progress = Progres
     moved = warp_image(moving, field)
     progress.update(0.95, "judging")
 
-    unregistered = shrink(grid.sample(prepared_moving), FIELD_RATIO)
-    first, second = (shrink(view.image, FIELD_RATIO) for view in views)
-    registered = warp(second, forward, 1.0)
     body = views[0].body
-    described = describe(first)
-    jacobian = jacobian_determinant(forward)[body]
     quality = judge(
-        similarity_before=similarity(described, describe(unregistered), body)
-        if np.isfinite(unregistered).any()
-        else 0.0,
-        similarity_after=similarity(described, describe(registered), body),
-        jacobian=(float(jacobian.min()), float(jacobian.max())),
+        prepared_fixed,
+        prepared_moving,
+        field,
         inverse_consistency_mm=inverse_consistency(forward, backward, body) * coarse.spacing_mm,
-        outside_share=float(np.isnan(registered[body]).mean()),
+        region=region,
         seconds=time.monotonic() - started,
     )
     progress.update(1.0)

@@ -27,14 +27,21 @@ class RegistrationQuality:
     reasons: tuple of str
         Why it is not green, in words for the user.
     similarity_before, similarity_after: float
-        Mean descriptor similarity (0-1, 1 is identical) in the region both images show.
+        Mean descriptor similarity (0-1, 1 is identical) in the part of the liver that both images show.
     jacobian_min, jacobian_max: float
-        Range of the Jacobian determinant of the registration field; 0 or less is a fold.
+        Range of the Jacobian determinant of the registration field in the liver; 0 or less is a fold.
     inverse_consistency_mm: float
         Mean distance from a point to where forward and backward field together take it.
     outside_share: float
-        Share (0-1) of the fixed image's body that the moving image does not show.
+        Share (0-1) of the fixed image's liver that the moving image does not show.
     seconds: float
+    match: float
+        How much more similar the liver is than 6 mm off, relative to the fixed image with itself: 1 for a copy, 0
+        for unrelated images.
+    misplaced_share: float
+        Share (0-1) of the liver that is more similar 6 mm off.
+    volume_change: float
+        Standard deviation of the logarithm of the Jacobian determinant in the liver.
 
     """
 
@@ -47,6 +54,9 @@ class RegistrationQuality:
     inverse_consistency_mm: float = 0.0
     outside_share: float = 0.0
     seconds: float = 0.0
+    match: float = 1.0
+    misplaced_share: float = 0.0
+    volume_change: float = 0.0
 
 
 @dataclass(frozen=True)
