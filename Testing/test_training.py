@@ -30,7 +30,7 @@ from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, LesionPlace, Tra
 from LiverTumorAILib.training.export import export_model
 from LiverTumorAILib.training.loop import build_network, learning_rate, load_trained
 from LiverTumorAILib.training.losses import LESION_WEIGHT, SegmentationLoss, deep_loss
-from LiverTumorAILib.training.make_data import draw_options
+from LiverTumorAILib.training.make_data import Bodies, draw_options
 from LiverTumorAILib.training.sampler import PatchSampler
 from LiverTumorAILib.training.targets import BASE_CLASSES, LESION_CLASSES, class_map, lesion_class
 from LiverTumorAILib.training.validation import validate
@@ -412,4 +412,4 @@ class TestCases:
         assert 0 <= min(breathing) < max(breathing) <= 3
         assert {draw_options(seed).slice_thickness_mm for seed in range(50)} == {None, 5.0}
         maps = [tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"]
-        assert [draw_options(seed, maps).anatomy is not None for seed in range(4)] == [False, False, False, True]
+        assert [draw_options(seed, Bodies(maps)).anatomy is not None for seed in range(4)] == [False, False, False, True]

@@ -12,9 +12,6 @@ from LiverTumorAILib.study import Phase
 ANY_PHASE = "any_phase"
 """Input of a network that takes one phase, whichever it is."""
 
-COARSE_LIVER = "coarse_liver"
-"""Input of a network that refines a liver: probability from a coarser network, scaled to -1..1."""
-
 
 @dataclass(frozen=True)
 class IntensityNormalisation:
@@ -42,7 +39,7 @@ class ModelCard:
     inputs: tuple of str
         `Phase` values in channel order. After the phase channels comes one presence channel for each phase
         (1 where the phase shows something, else 0) if `presence_channels`; an absent phase's channel is 0.
-        Networks for one phase of any kind take `ANY_PHASE`, and perhaps `COARSE_LIVER`, instead.
+        Networks for one phase of any kind take `ANY_PHASE` instead.
     presence_channels: bool
     spacing_mm: tuple of three floats
         (z, y, x) of the grid that the network works on, axes along LPS.
@@ -78,7 +75,7 @@ class ModelCard:
     priors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        known = {phase.value for phase in Phase} | {ANY_PHASE, COARSE_LIVER}
+        known = {phase.value for phase in Phase} | {ANY_PHASE}
         if not self.inputs or not set(self.inputs) <= known:
             raise ValueError(f"inputs are {list(self.inputs)}, known are {sorted(known)}")
         if len(self.spacing_mm) != 3 or min(self.spacing_mm) <= 0:

@@ -60,7 +60,7 @@ def predict_probabilities(
         phases[phase] = sample_phase(image, grid)
     inputs = network_input(phases, card)
     mask = None if region is None else grid.sample(sitk.Cast(region > 0, sitk.sitkUInt8), sitk.sitkNearestNeighbor) > 0
-    box = body_box(phases, card.normalisation) if mask is None else _box_of(mask)
+    box = body_box(phases, card.normalisation) if mask is None else box_of(mask)
     del phases
     probabilities = sliding_window(
         np.ascontiguousarray(inputs[(slice(None), *box)]),
@@ -75,7 +75,8 @@ def predict_probabilities(
     return ProbabilityMaps(card.classes, probabilities, cropped)
 
 
-def _box_of(mask: np.ndarray) -> tuple[slice, slice, slice]:
+def box_of(mask: np.ndarray) -> tuple[slice, slice, slice]:
+    """The smallest box (z, y, x) around a mask; LiverTumorAIError if it is empty."""
     if not mask.any():
         raise LiverTumorAIError("The region to analyze is empty or lies outside the images")
     found = (np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))

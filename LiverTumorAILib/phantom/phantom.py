@@ -36,6 +36,7 @@ from LiverTumorAILib.phantom.motion import draw_breathing, invert, on_grid
 from LiverTumorAILib.phantom.protocol import PhantomOptions, find_protocol
 from LiverTumorAILib.phantom.random_fields import stream
 from LiverTumorAILib.phantom.real_anatomy import anatomy_from_label_map
+from LiverTumorAILib.phantom.real_scan import ScannedBody, body_of_scan
 from LiverTumorAILib.phantom.scene import Scene, as_image, build_scene
 from LiverTumorAILib.phantom.truth import LesionTruth, measure_truth
 from LiverTumorAILib.progress import Progress
@@ -83,6 +84,7 @@ class _Patient:
     anatomy: Anatomy
     region: np.ndarray
     lesions: list[PlacedLesion]
+    body: ScannedBody | None = None
 
 
 _Key = tuple[int | str, ...]
@@ -124,10 +126,13 @@ def generate_phantom(
     patient = _draw_patient(key, options)
     progress.update(0.3, "tissues and lesions")
     anatomy = patient.anatomy
-    if chosen.modality is Modality.CT:
+    if chosen.modality is Modality.CT and patient.body is None:
         paint_couch(stream(*key, "couch"), anatomy)
     perfusion = draw_perfusion(stream(*key, "perfusion"), chosen.modality, chosen.phases, anatomy.cirrhosis)
-    scene = build_scene(key, anatomy, perfusion, patient.lesions)
+    native = None
+    if patient.body is not None:
+        perfusion, native = patient.body.own_levels(perfusion), patient.body.native
+    scene = build_scene(key, anatomy, perfusion, patient.lesions, native)
     scanner = _draw_scanner(key, anatomy, chosen.modality)
     margin = _liver_margin(patient.region, anatomy.grid)
     thickness = options.slice_thickness_mm
@@ -172,7 +177,7 @@ def _draw_patient(key: _Key, options: PhantomOptions) -> _Patient:
     leading = draw_leading_type(plan_rng)
     drawn = draw_cirrhosis(plan_rng, leading)
     cirrhosis = drawn if options.cirrhosis is None else options.cirrhosis
-    anatomy = _draw_anatomy(key, options, cirrhosis)
+    anatomy, body = _draw_anatomy(key, options, cirrhosis)
     region = liver_region(anatomy.labels, anatomy.grid)
     if not region.any():
         raise LiverTumorAIError(
@@ -180,15 +185,18 @@ def _draw_patient(key: _Key, options: PhantomOptions) -> _Patient:
         )
     plans = draw_plans(plan_rng, leading) if options.lesions is None else plans_of_types(plan_rng, options.lesions)
     lesions = place_lesions(stream(*key, "place"), anatomy, region, plans)
-    return _Patient(anatomy, region, apply_effects(stream(*key, "effects"), anatomy, region, lesions))
+    return _Patient(anatomy, region, apply_effects(stream(*key, "effects"), anatomy, region, lesions), body)
 
 
-def _draw_anatomy(key: _Key, options: PhantomOptions, cirrhosis: float) -> Anatomy:
+def _draw_anatomy(key: _Key, options: PhantomOptions, cirrhosis: float) -> tuple[Anatomy, ScannedBody | None]:
     rng = stream(*key, "anatomy")
     grid = default_grid(options.anatomy_spacing_mm, rng)
+    if options.scan is not None:
+        body = body_of_scan(options.scan, rng, grid)
+        return body.anatomy, body
     if options.anatomy is not None:
-        return anatomy_from_label_map(options.anatomy, rng, grid, cirrhosis)
-    return generate_anatomy(rng, grid, cirrhosis)
+        return anatomy_from_label_map(options.anatomy, rng, grid, cirrhosis), None
+    return generate_anatomy(rng, grid, cirrhosis), None
 
 
 def _draw_scanner(key: _Key, anatomy: Anatomy, modality: Modality) -> Scanner:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions import LesionType
+from LiverTumorAILib.phantom.real_scan import RealScan
 from LiverTumorAILib.study import REFERENCE_ORDER, Modality, Phase
 
 _DYNAMIC = (Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED)
@@ -68,6 +69,8 @@ class PhantomOptions:
         Label map of a real person to be used instead of a generated anatomy.
     cirrhosis: float or None
         0 none to 1 severe; None: drawn.
+    scan: RealScan or None
+        An unenhanced CT of a real person in which the study takes place, instead of a generated anatomy.
 
     """
 
@@ -78,6 +81,7 @@ class PhantomOptions:
     lesions: tuple[LesionType, ...] | None = None
     anatomy: Path | None = None
     cirrhosis: float | None = None
+    scan: RealScan | None = None
 
     def __post_init__(self) -> None:
         _check(all(0.5 <= s <= 10 for s in self.spacing_mm), "Spacing", self.spacing_mm, "0.5-10 mm")

@@ -53,7 +53,11 @@ def as_image(array: np.ndarray, grid: Grid) -> sitk.Image:
 
 
 def build_scene(
-    key: tuple[int | str, ...], anatomy: Anatomy, perfusion: Perfusion, lesions: list[PlacedLesion]
+    key: tuple[int | str, ...],
+    anatomy: Anatomy,
+    perfusion: Perfusion,
+    lesions: list[PlacedLesion],
+    scanned: np.ndarray | None = None,
 ) -> Scene:
     """Paint tissues, textures, traps and lesions.
 
@@ -64,6 +68,8 @@ def build_scene(
     anatomy: Anatomy
     perfusion: Perfusion
     lesions: list of PlacedLesion
+    scanned: numpy.ndarray, optional
+        float32 (z, y, x), HU of a real unenhanced CT, NaN where it shows nothing.
 
     Returns
     -------
@@ -72,6 +78,8 @@ def build_scene(
     """
     native = perfusion.native[anatomy.labels]
     add_native_texture(stream(*key, "texture"), native, anatomy, perfusion)
+    if scanned is not None:
+        native = np.where(np.isfinite(scanned), scanned, native)
     texture = EnhancementTexture(stream(*key, "enhancement texture"), anatomy)
     concentration = {}
     for phase in perfusion.phases:

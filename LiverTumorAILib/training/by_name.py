@@ -15,6 +15,7 @@ from LiverTumorAILib.training.liver_samples import LiverSampler
 from LiverTumorAILib.training.loop import train
 from LiverTumorAILib.training.materials import read_materials
 from LiverTumorAILib.training.recipe import RECIPES, TrainingRecipe
+from LiverTumorAILib.training.reclassification import RECLASSIFICATION_RECIPES, train_reclassification
 from LiverTumorAILib.training.sampler import Sampler
 from LiverTumorAILib.training.validation import validate
 
@@ -62,12 +63,18 @@ def train_model(
         The model's folder.
 
     """
-    if name in {**HFS_RECIPES, **ABLATION_RECIPES}:
-        return train_hfs_model(
-            name, data, run_folder, models_folder, resume, steps=steps, device=device, progress=progress
+    hfs = {**HFS_RECIPES, **ABLATION_RECIPES}.get(name)
+    if hfs:
+        hfs = hfs if steps is None else replace(hfs, steps=steps)
+        return train_hfs_model(hfs, data, run_folder, models_folder, resume, device=device, progress=progress)
+    if name in RECLASSIFICATION_RECIPES:
+        recipe = RECLASSIFICATION_RECIPES[name]
+        recipe = recipe if steps is None else replace(recipe, steps=steps)
+        return train_reclassification(
+            recipe, data, run_folder, models_folder, resume=resume, device=device, progress=progress
         )
     if name not in RECIPES:
-        known = ", ".join((*RECIPES, *HFS_RECIPES))
+        known = ", ".join((*RECIPES, *HFS_RECIPES, *RECLASSIFICATION_RECIPES))
         raise LiverTumorAIError(f"There is no recipe for a model '{name}'", advice=f"Known: {known}")
     recipe = RECIPES[name] if steps is None else replace(RECIPES[name], steps=steps)
     progress = progress or Progress(stage="Training")

@@ -9,11 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
 from torch import nn
 
 from LiverTumorAILib.inference import ModelCard, write_card
+from LiverTumorAILib.inference.session import CONTRASTS, EVIDENCE, REGION, SCORES, VOLUME
 from LiverTumorAILib.inference.store import CARD_FILE, MODEL_FILE
+from LiverTumorAILib.networks import UNet3D
+from LiverTumorAILib.networks.evidence import EvidenceUNet3D
 from LiverTumorAILib.training.recipe import TrainingRecipe
 
 OPSET = 17
@@ -42,27 +47,57 @@ def model_card(
         licence=LICENCE,
         intended_use=INTENDED_USE,
         figures=dict(figures or {}),
+        priors=recipe.priors,
     )
 
 
 def onnx_bytes(network: nn.Module, channels: int, patch: tuple[int, int, int]) -> bytes:
-    """A network as an ONNX file's content: float32, opset 17, any batch and any z, y, x."""
+    """A network as an ONNX file's content: float32, opset 17, any batch and any z, y, x.
+
+    A `UNet3D` gets outputs for evidence as well, see `EvidenceUNet3D`; who asks for scores only need not know.
+    """
     network = copy.deepcopy(network).cpu().float().eval()
+    volume = torch.zeros(1, channels, *patch)
     axes = {0: "batch", 2: "z", 3: "y", 4: "x"}
+    dynamic = {VOLUME: axes, SCORES: axes}
+    if not isinstance(network, UNet3D):
+        return _exported(network, {VOLUME: volume}, [SCORES], dynamic)
+    network = EvidenceUNet3D(network)
+    classes = network.network.heads[0].out_channels
+    inputs = {VOLUME: volume, REGION: torch.zeros(1, 1, *patch), CONTRASTS: torch.zeros(2, classes)}
+    evidence = [f"{EVIDENCE}{level}" for level in network.levels]
+    dynamic |= {REGION: {2: "rz", 3: "ry", 4: "rx"}, CONTRASTS: {0: "targets"}}
+    dynamic |= {name: {0: "targets", **{axis: f"{name}_{axis}" for axis in (2, 3, 4)}} for name in evidence}
+    content = _exported(network, inputs, [SCORES, *evidence], dynamic)
+    return _with_defaults(content, {REGION: np.zeros((1,) * 5), CONTRASTS: np.zeros((1, classes))})
+
+
+def _exported(
+    network: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: list[str], dynamic: Mapping[str, Mapping[int, str]]
+) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
-            (torch.zeros(1, channels, *patch),),
+            tuple(inputs.values()),
             buffer,
-            input_names=["volume"],
-            output_names=["scores"],
-            dynamic_axes={"volume": axes, "scores": axes},
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_axes=dynamic,
             opset_version=OPSET,
             dynamo=False,
         )
     return buffer.getvalue()
+
+
+def _with_defaults(content: bytes, values: Mapping[str, np.ndarray]) -> bytes:
+    """The ONNX file with values for inputs that need not be given."""
+    model = onnx.load_from_string(content)
+    for name, value in values.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(value.astype(np.float32), name))
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
 
 
 def export_model(

@@ -13,7 +13,6 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
-from LiverTumorAILib.inference.card import COARSE_LIVER
 from LiverTumorAILib.inference.preprocess import normalise
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.training.cases import UNKNOWN
@@ -38,7 +37,7 @@ class LiverSampler:
     Attributes
     ----------
     recipe: TrainingRecipe
-        Its `inputs` are any phase and perhaps `COARSE_LIVER`.
+        Takes any phase and, if it has a prior, a coarse liver.
     materials: tuple of Material
 
     """
@@ -55,7 +54,7 @@ class LiverSampler:
         image = draw_intensities(rng, labels, inside, ct, self.recipe.spacing_mm)
         image = add_faults(rng, image, self.recipe.spacing_mm)
         channels = [normalise(image, self.recipe.normalisation)]
-        if COARSE_LIVER in self.recipe.inputs:
+        if self.recipe.priors:
             channels.append(coarse_guess(rng, liver, self.recipe.spacing_mm))
         return torch.from_numpy(np.stack(channels))[None], torch.from_numpy(inside.astype(np.int64))[None]
 
@@ -150,11 +149,11 @@ def coarse_guess(rng: np.random.Generator, liver: np.ndarray, spacing_mm: tuple[
     Returns
     -------
     numpy.ndarray
-        float32 (z, y, x), -1 (none) to 1 (liver), as the network takes it.
+        float32 (z, y, x), 0 (none) to 1 (liver).
 
     """
     if rng.random() < 0.05:
-        return np.full(liver.shape, -1, np.float32)
+        return np.zeros(liver.shape, np.float32)
     small = tuple(max(round(n * s / _COARSE_MM), 4) for n, s in zip(liver.shape, spacing_mm, strict=True))
     coarse = functional.interpolate(torch.from_numpy(liver)[None, None], size=small, mode="trilinear")[0, 0].numpy()
     sigma = rng.uniform(0.4, 1.2)
@@ -168,4 +167,4 @@ def coarse_guess(rng: np.random.Generator, liver: np.ndarray, spacing_mm: tuple[
         lifted = lifted + (0.8 if rng.random() < 0.6 else -0.8) * (near & (blob > np.quantile(blob, 0.96)))
     guess = 1 / (1 + np.exp(-np.clip((lifted - 0.5) * rng.uniform(6, 16), -30, 30)))
     whole = torch.from_numpy(guess.astype(np.float32))[None, None]
-    return 2 * functional.interpolate(whole, size=liver.shape, mode="trilinear")[0, 0].numpy() - 1
+    return functional.interpolate(whole, size=liver.shape, mode="trilinear")[0, 0].numpy()

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from tqdm import tqdm
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.phantom import PhantomOptions, generate_phantom
+from LiverTumorAILib.phantom.real_scan import RealScan
 from LiverTumorAILib.training.cases import CaseFolder, TrainingCase, prepare_case, write_case
+from LiverTumorAILib.training.materials import SPACING_MM, Material, read_materials
 from LiverTumorAILib.training.recipe import RECIPES, TrainingRecipe
 from LiverTumorAILib.training.targets import class_map
 
@@ -26,24 +29,48 @@ def case_name(seed: int) -> str:
     return f"seed_{seed:06d}"
 
 
-def draw_options(seed: int, anatomies: Sequence[Path] = (), every: int = 4) -> PhantomOptions:
-    """How a seed's study is made: residual displacement, slice thickness, and for some a real person's anatomy.
+@dataclass(frozen=True)
+class Bodies:
+    """Real people in whom some of the studies take place.
 
-    Parameters
+    Attributes
     ----------
-    seed: int
-        Of the study.
-    anatomies: sequence of Path
-        Organ label maps of real people.
+    anatomies: tuple of Path
+        Organ label maps.
     every: int
         Each such seed uses one of them.
+    scans: tuple of Material
+        Unenhanced CT with complete labels.
+    scan_share: float
+        Share of the studies that take place in one of them, if there are any.
 
     """
+
+    anatomies: tuple[Path, ...] = ()
+    every: int = 4
+    scans: tuple[Material, ...] = ()
+    scan_share: float = 0.6
+
+
+def draw_options(seed: int, bodies: Bodies = Bodies()) -> PhantomOptions:
+    """How a seed's study is made: residual displacement, slice thickness, and for some a real person's body."""
     rng = np.random.default_rng([seed, 77])
     breathing = float(rng.uniform(0, GREATEST_RESIDUAL_MM))
     thickness = 5.0 if rng.random() < THICK_SHARE else None
-    real = anatomies[int(rng.integers(len(anatomies)))] if anatomies and seed % every == every - 1 else None
-    return PhantomOptions(breathing_mm=breathing, slice_thickness_mm=thickness, anatomy=real)
+    anatomy, scan = None, None
+    if bodies.anatomies and seed % bodies.every == bodies.every - 1:
+        anatomy = bodies.anatomies[int(rng.integers(len(bodies.anatomies)))]
+    if bodies.scans and rng.random() < bodies.scan_share:
+        scan = real_scan(bodies.scans[int(rng.integers(len(bodies.scans)))])
+    return PhantomOptions(breathing_mm=breathing, slice_thickness_mm=thickness, anatomy=anatomy, scan=scan)
+
+
+def real_scan(material: Material) -> RealScan:
+    """A material with a CT as the body of a phantom."""
+    labels, ct = (sitk.GetImageFromArray(np.asarray(part)) for part in (material.labels, material.ct))
+    for image in (labels, ct):
+        image.SetSpacing([SPACING_MM] * 3)
+    return RealScan(labels, ct)
 
 
 def make_case(seed: int, options: PhantomOptions, recipe: TrainingRecipe) -> TrainingCase:
@@ -56,9 +83,7 @@ def make_case(seed: int, options: PhantomOptions, recipe: TrainingRecipe) -> Tra
     return prepare_case(case_name(seed), phantom.images, classes, phantom.lesions, recipe)
 
 
-def make_cases(
-    folder: Path, seeds: Sequence[int], recipe: TrainingRecipe, anatomies: Sequence[Path] = (), every: int = 4
-) -> None:
+def make_cases(folder: Path, seeds: Sequence[int], recipe: TrainingRecipe, bodies: Bodies = Bodies()) -> None:
     """Make the cases of some seeds, in their order; those that are there already are kept.
 
     The folder's plan is written first, so that a training can begin before all are made.
@@ -66,7 +91,7 @@ def make_cases(
     CaseFolder.write_plan(folder, tuple(case_name(seed) for seed in seeds))
     for seed in tqdm(seeds, desc="cases", file=sys.stderr):
         if not (folder / case_name(seed)).is_dir():
-            write_case(make_case(seed, draw_options(seed, anatomies, every), recipe), folder)
+            write_case(make_case(seed, draw_options(seed, bodies), recipe), folder)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,11 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=250)
     parser.add_argument("--anatomies", type=Path, help="folder of real organ label maps (.nii.gz)")
     parser.add_argument("--every", type=int, default=4, help="each such study uses a real anatomy")
+    parser.add_argument("--materials", type=Path, help="folder of materials, see LiverTumorAILib.training.materials")
     chosen = parser.parse_args(arguments)
-    anatomies = sorted(chosen.anatomies.glob("*.nii.gz")) if chosen.anatomies else []
+    anatomies = tuple(sorted(chosen.anatomies.glob("*.nii.gz"))) if chosen.anatomies else ()
+    materials = read_materials(chosen.materials) if chosen.materials else ()
+    bodies = Bodies(anatomies, chosen.every, tuple(material for material in materials if material.is_real))
     seeds = range(chosen.first_seed, chosen.first_seed + chosen.count)
     try:
-        make_cases(chosen.folder, seeds, RECIPES[chosen.model], anatomies, chosen.every)
+        make_cases(chosen.folder, seeds, RECIPES[chosen.model], bodies)
     except LiverTumorAIError as error:
         print(error, file=sys.stderr)
         return 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from LiverTumorAILib.inference import IntensityNormalisation
-from LiverTumorAILib.inference.card import ANY_PHASE, COARSE_LIVER
+from LiverTumorAILib.inference.card import ANY_PHASE
 from LiverTumorAILib.study import Phase
 from LiverTumorAILib.training.targets import BASE_CLASSES, LIVER_CLASSES
 
@@ -18,9 +18,11 @@ class TrainingRecipe:
     name, version, title: str
         Of the model.
     inputs: tuple of str
-        Of the model's card: `Phase` values in channel order, or `ANY_PHASE` and perhaps `COARSE_LIVER`.
+        Of the model's card: `Phase` values in channel order, or `ANY_PHASE`.
     presence_channels: bool
         Whether each phase has one more channel that says where it shows something.
+    priors: tuple of str
+        Models whose results (0-1) are further inputs.
     classes: tuple of str
         The first is 'background'.
     spacing_mm, patch: tuples of three
@@ -65,6 +67,7 @@ class TrainingRecipe:
     encoder_convolutions: tuple[int, ...]
     decoder_convolutions: tuple[int, ...]
     presence_channels: bool = True
+    priors: tuple[str, ...] = ()
     deep_supervision: int = 2
     steps: int = 4500
     learning_rate: float = 4e-3
@@ -82,7 +85,7 @@ class TrainingRecipe:
     @property
     def input_channels(self) -> int:
         """Number of the network's input channels."""
-        return len(self.inputs) * (2 if self.presence_channels else 1)
+        return len(self.inputs) * (2 if self.presence_channels else 1) + len(self.priors)
 
     def pool(self, step: int, cases: int) -> int:
         """Number of cases, of all there will be, that a step may draw from."""
@@ -119,13 +122,14 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         encoder_convolutions=(1, 2, 2, 2, 2),
         decoder_convolutions=(1, 2, 2, 2),
         deep_supervision=1,
-        steps=3000,
+        steps=2000,
     ),
     "liver_fine": TrainingRecipe(
         name="liver_fine",
         version="1",
         title="3D U-Net that refines a coarse liver in one CT phase of any kind",
-        inputs=(ANY_PHASE, COARSE_LIVER),
+        inputs=(ANY_PHASE,),
+        priors=("liver_coarse",),
         presence_channels=False,
         classes=LIVER_CLASSES,
         spacing_mm=(1.5, 1.5, 1.5),
@@ -136,7 +140,7 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         encoder_convolutions=(1, 2, 2, 2, 2),
         decoder_convolutions=(1, 2, 2, 2),
         deep_supervision=1,
-        steps=2500,
+        steps=2200,
         seed=2,
     ),
 }
