@@ -37,12 +37,14 @@ def class_probabilities(hu: float) -> dict[str, float]:
     return dict(zip(CLASS_HU, (shares / shares.sum()).tolist(), strict=True))
 
 
-def write_network(folder, spacing_mm=(3.0, 2.0, 2.0), name="base_unet") -> ModelStore:
-    """A model store with this one network."""
+def write_network(
+    folder, spacing_mm=(3.0, 2.0, 2.0), name="base_unet", class_hu=CLASS_HU, phase=Phase.PORTAL_VENOUS
+) -> ModelStore:
+    """A model store with this network beside those that are there."""
     half, middle = (HIGH - LOW) / 2, (HIGH + LOW) / 2
-    centres = np.array(list(CLASS_HU.values()), float)
-    channel = INPUTS.index(Phase.PORTAL_VENOUS)
-    weights = np.zeros((len(CLASS_HU), 2 * len(INPUTS), 1, 1, 1), np.float32)
+    centres = np.array(list(class_hu.values()), float)
+    channel = INPUTS.index(phase)
+    weights = np.zeros((len(class_hu), 2 * len(INPUTS), 1, 1, 1), np.float32)
     weights[:, channel, 0, 0, 0] = 2 * SHARPNESS * centres * half
     bias = SHARPNESS * (2 * centres * middle - centres**2)
     # Where the phase shows nothing, background wins.
@@ -53,7 +55,7 @@ def write_network(folder, spacing_mm=(3.0, 2.0, 2.0), name="base_unet") -> Model
         [helper.make_node("Conv", ["input", "weights", "bias"], ["scores"])],
         "nearest_hu",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 2 * len(INPUTS), *shape])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, len(CLASS_HU), *shape])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, len(class_hu), *shape])],
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias.astype(np.float32), "bias")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
@@ -73,7 +75,7 @@ def write_network(folder, spacing_mm=(3.0, 2.0, 2.0), name="base_unet") -> Model
         spacing_mm=spacing_mm,
         patch=(32, 64, 64),
         normalisation=IntensityNormalisation("window", LOW, HIGH),
-        classes=tuple(CLASS_HU),
+        classes=tuple(class_hu),
         training="Not trained: a formula",
         licence="Apache-2.0",
         intended_use="Tests",

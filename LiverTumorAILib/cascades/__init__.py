@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from LiverTumorAILib.cascades.base import BaseCascade
 from LiverTumorAILib.cascades.cascade import Cascade
 from LiverTumorAILib.cascades.hfs_net import HfsNet
+from LiverTumorAILib.cascades.multi_sensitivity import MultiSensitivityCascade
 from LiverTumorAILib.cascades.scope import require_phases
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.study import Phase
 
-CASCADES: Mapping[str, type[Cascade]] = {"base": BaseCascade, "hfs_net": HfsNet}
+CASCADES: Mapping[str, type[Cascade]] = {
+    "base": BaseCascade,
+    "multi-sensitivity": MultiSensitivityCascade,
+    "hfs-net": HfsNet,
+}
 """By the name that `--cascade` takes."""
 
 
@@ -44,4 +49,4 @@ def get_cascade(name: str, device: str = "auto", substitutes: Mapping[Phase, Pha
     return kind(device=device, substitutes=substitutes)
 
 
-__all__ = ["CASCADES", "BaseCascade", "Cascade", "HfsNet", "get_cascade", "require_phases"]
+__all__ = ["CASCADES", "BaseCascade", "Cascade", "HfsNet", "MultiSensitivityCascade", "get_cascade", "require_phases"]

@@ -75,17 +75,38 @@ class BaseCascade:
 
     @staticmethod
     def _segment(study: RegisteredStudy, maps: ProbabilityMaps, progress: Progress) -> Segmented:
-        reference = study.reference
-        class_labels = sitk.GetArrayFromImage(maps.labels_on(reference))
-        progress.update(0.3)
-        organs, lesions = separate_organs(class_labels, maps.classes)
-        liver = whole_liver(organs, lesions)
-        require_liver(liver.sum() * np.prod(reference.GetSpacing()) / 1000)
-        probability = sitk.GetArrayFromImage(maps.probability_on(reference, "liver"))
-        require_plausible_liver(liver, probability, reference)
-        progress.update(0.6)
-        lesion_labels, instances = find_instances(lesions, maps, reference)
-        organ_labels = sitk.GetImageFromArray(organs)
-        organ_labels.CopyInformation(reference)
+        organ_labels, lesions, _ = segment_liver(study.reference, maps, progress.part(0, 0.6))
+        lesion_labels, instances = find_instances(lesions, maps, study.reference)
         progress.update(1.0)
         return Segmented(organ_labels, lesion_labels, instances, maps)
+
+
+def segment_liver(
+    reference: sitk.Image, maps: ProbabilityMaps, progress: Progress = Progress()
+) -> tuple[sitk.Image, np.ndarray, np.ndarray]:
+    """Organs, and lesions of the liver, by the most probable classes.
+
+    Returns
+    -------
+    organ_labels: SimpleITK.Image
+        uint8 on the reference grid, values of `Organ`.
+    lesions, liver: numpy.ndarray
+        bool (z, y, x); the liver holds its lesions and vessels.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If there is no liver, or what looks like one cannot be one.
+
+    """
+    class_labels = sitk.GetArrayFromImage(maps.labels_on(reference))
+    progress.update(0.5)
+    organs, lesions = separate_organs(class_labels, maps.classes)
+    liver = whole_liver(organs, lesions)
+    require_liver(liver.sum() * np.prod(reference.GetSpacing()) / 1000)
+    probability = sitk.GetArrayFromImage(maps.probability_on(reference, "liver"))
+    require_plausible_liver(liver, probability, reference)
+    organ_labels = sitk.GetImageFromArray(organs)
+    organ_labels.CopyInformation(reference)
+    progress.update(1.0)
+    return organ_labels, lesions, liver

@@ -25,7 +25,7 @@ class Rule:
         Least truthiness score: mean overlap with what the second network calls lesion, over all patches.
     share: float
         For small lesions the threshold is this share of their volume, if that is less: one of less than
-        `threshold_cm3` could never reach it. Infinite: the paper's rule to the letter.
+        `threshold_cm3` could never reach it.
     largest_cm3: float
         Larger ones pass by.
 
@@ -34,6 +34,11 @@ class Rule:
     threshold_cm3: float = 0.5
     share: float = 0.5
     largest_cm3: float = 64.0
+
+
+RULE = Rule()
+STRICT_RULE = Rule(share=float("inf"))
+"""The paper's, which discards every lesion below 0.5 cm3."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class Opinions:
         return np.array(tables)
 
 
-def reclassify(detection: Detection, opinions: Opinions, reference: sitk.Image, rule: Rule = Rule()) -> Detection:
+def reclassify(detection: Detection, opinions: Opinions, reference: sitk.Image, rule: Rule = RULE) -> Detection:
     """Discard detections that the second network does not confirm, and type the others by its vote.
 
     Parameters
@@ -159,7 +164,7 @@ def _in_words(
     instance: LesionInstance, votes: np.ndarray, kinds: Sequence[LesionType], overlap: float, volume: float
 ) -> list[str]:
     said = [kinds[row.argmax()].title if row.sum() > 0.5 * volume else "no lesion" for row in votes]
-    counted = sorted(set(said), key=lambda word: -said.count(word))
+    counted = sorted(dict.fromkeys(said), key=lambda word: -said.count(word))
     return [
         f"segmentation: {instance.type.title} {instance.type_probabilities[instance.type]:.0%}",
         f"{len(said)} patches: " + ", ".join(f"{said.count(word)} {word}" for word in counted),

@@ -64,7 +64,7 @@ def read_sensitivity(path: Path) -> SensitivityData:
                 Opinions(tuple(about["classes"]), stored["opinions"], second),
                 float(about["factor"]),
             )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise LiverTumorAIError(
             "The probabilities for other sensitivities cannot be read", path.name, "Run the analysis again"
         ) from error

@@ -1,0 +1,246 @@
+"""The multi-sensitivity cascade: one segmentation at two sensitivities, each detection reclassified."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from LiverTumorAILib import __version__
+from LiverTumorAILib.cascades.assembly import LIVER_CUT, Segmented, assemble_findings
+from LiverTumorAILib.cascades.base import segment_liver
+from LiverTumorAILib.cascades.liver_patches import LiverOnly, ask
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference import Model, ModelStore, predict_probabilities
+from LiverTumorAILib.lesions import Findings, Organ, Provenance
+from LiverTumorAILib.lesions.certainty import missing_phase_warnings
+from LiverTumorAILib.lesions.joint import JointDecision, decide, joint_patient
+from LiverTumorAILib.lesions.organs import whole_liver
+from LiverTumorAILib.lesions.reclassification import RULE, Opinions, Rule, reclassify
+from LiverTumorAILib.lesions.sensitivity import LOW_FACTOR, Detection, LesionProbabilities, check_factor
+from LiverTumorAILib.lesions.sensitivity_file import SensitivityData
+from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.study import Modality, Phase
+
+SEGMENTATION = "base_unet"
+RECLASSIFICATION = "multi_sensitivity_reclassification"
+HIGH_FACTOR = 10.0
+"""Sensitivity factor of "High" in the tables; Fig. 11 shows what others do."""
+
+OVERLAP = 0.25
+"""Of the sliding window's patches."""
+
+SCREENING = (
+    "Only the non-contrast phase is there: screening setting. Lesions that are as dense as the liver do not show, and "
+    "types are a guess"
+)
+
+
+@dataclass(frozen=True)
+class MultiSensitivityCascade:
+    """Wang et al., A cascaded approach for ultraly high performance lesion detection, arXiv 2306.16036.
+
+    With contrast phases it works in the paper's diagnosis setting, with the non-contrast phase alone in the screening
+    setting; the same networks serve both.
+
+    Attributes
+    ----------
+    device: str
+        'auto', 'cpu' or 'cuda'.
+    factor: float
+        Factor of the high sensitivity.
+
+    """
+
+    device: str = "auto"
+    factor: float = HIGH_FACTOR
+    name: str = "multi-sensitivity"
+    title: str = "Multi-sensitivity: two networks, joint decision"
+    protocols: tuple[str, ...] = ("ct4", "ct3", "nc")
+    required_models: tuple[str, ...] = (SEGMENTATION, RECLASSIFICATION)
+    required_phases: tuple[Phase, ...] = ()
+
+    def run(self, study: RegisteredStudy, models: ModelStore, progress: Progress) -> Findings:
+        """Find, type and measure the lesions of a CT study.
+
+        Returns
+        -------
+        Findings
+            Their `sensitivity` holds what `SensitivityControl` needs to find lesions anew with another factor.
+
+        Raises
+        ------
+        LiverTumorAIError
+            For MR, if a model is missing or broken, if there is no liver, or for a factor out of range.
+
+        """
+        if study.study.modality is not Modality.CT:
+            raise LiverTumorAIError(
+                f"The cascade '{self.name}' was trained for CT, this study is {study.study.modality}",
+                advice="Choose a CT study",
+            )
+        check_factor(self.factor)
+        started = time.perf_counter()
+        segmentation, reclassification = (models.load(name, self.device) for name in self.required_models)
+        loaded = time.perf_counter()
+        organs, probabilities = segment(study, segmentation, progress.part(0, 0.65, "Finding liver and lesions"))
+        segmented = time.perf_counter()
+        opinions = give_opinions(
+            study.images, organs, probabilities, reclassification, self.factor, progress=progress.part(0.65, 0.93)
+        )
+        judged = time.perf_counter()
+        data = SensitivityData(probabilities, opinions, self.factor)
+        decision = detect_jointly(data, self.factor, study.reference)
+        decided = time.perf_counter()
+        provenance = Provenance(
+            software_version=__version__,
+            cascade=self.name,
+            models={model.card.name: model.card.sha256 for model in (segmentation, reclassification)},
+            device=segmentation.device,
+            seconds={
+                "models": loaded - started,
+                "segmentation": segmented - loaded,
+                "reclassification": judged - segmented,
+                "decision": decided - judged,
+            },
+        )
+        warnings = missing_phase_warnings(study.images, [Phase(name) for name in segmentation.card.inputs])
+        if set(study.images) == {Phase.NON_CONTRAST}:
+            warnings = (SCREENING,)
+        return assemble(
+            study,
+            organs,
+            decision,
+            data,
+            provenance=provenance,
+            warnings=warnings,
+            progress=progress.part(0.93, 1, "Measuring lesions"),
+        )
+
+
+def segment(
+    study: RegisteredStudy, model: Model, progress: Progress = Progress()
+) -> tuple[sitk.Image, LesionProbabilities]:
+    """First step: organs on the reference grid (values of `Organ`), and the lesion probabilities in the liver."""
+    maps = predict_probabilities(model, study.images, progress.part(0, 0.9), overlap=OVERLAP)
+    organs, _, liver = segment_liver(study.reference, maps, progress.part(0.9, 1))
+    mask = sitk.GetImageFromArray(liver.astype(np.uint8))
+    mask.CopyInformation(study.reference)
+    return organs, LesionProbabilities.of(maps, mask)
+
+
+def give_opinions(
+    images: Mapping[Phase, sitk.Image],
+    organs: sitk.Image,
+    probabilities: LesionProbabilities,
+    model: Model,
+    factor: float,
+    *,
+    progress: Progress = Progress(),
+    shuffle: bool = True,
+    rule: Rule = RULE,
+) -> Opinions:
+    """Third step: what the second network says of the detections with a factor, and so of all with a lower one.
+
+    Detections that are too large for the rule are left aside, but not the smaller ones that plain argmax finds there.
+    """
+    high, low = (probabilities.detect(value, organs) for value in (factor, min(factor, LOW_FACTOR)))
+    labels = np.where(_small_enough(high, organs, rule), high.labels, 0)
+    inner = np.where(_small_enough(low, organs, rule) & (labels == 0), low.labels, 0)
+    labels = np.where(inner > 0, inner + len(high.instances), labels).astype(np.uint16)
+    liver = whole_liver(sitk.GetArrayViewFromImage(organs), high.labels).astype(np.uint8)
+    asked, mask = (sitk.GetImageFromArray(array) for array in (labels, liver))
+    for image in (asked, mask):
+        image.CopyInformation(organs)
+    stage = progress.part(0, 1, "Reclassifying lesions")
+    return ask(model, LiverOnly.of(images, mask, model), asked, stage, shuffle)
+
+
+def detect_jointly(data: SensitivityData, factor: float, reference: sitk.Image, rule: Rule = RULE) -> JointDecision:
+    """Second and fourth step: lesions of low and high sensitivity, reclassified, and what both say together.
+
+    A factor below 1 stands for both.
+    """
+    factors = (min(factor, LOW_FACTOR), factor)
+    low, high = (
+        reclassify(data.probabilities.detect(value, reference), data.opinions, reference, rule) for value in factors
+    )
+    return decide(low, high, factors)
+
+
+def assemble(
+    study: RegisteredStudy,
+    organs: sitk.Image,
+    decision: JointDecision,
+    data: SensitivityData,
+    *,
+    provenance: Provenance,
+    warnings: tuple[str, ...],
+    progress: Progress = Progress(),
+) -> Findings:
+    """Findings of a joint decision; the liver grows by lesions that reach beyond it."""
+    labels = sitk.GetImageFromArray(decision.detection.labels)
+    with_lesions = sitk.GetArrayFromImage(organs)
+    with_lesions[decision.detection.labels > 0] = Organ.LIVER
+    organ_labels = sitk.GetImageFromArray(with_lesions)
+    for image in (labels, organ_labels):
+        image.CopyInformation(study.reference)
+    segmented = Segmented(organ_labels, labels, decision.detection.instances, data.probabilities.maps)
+    findings = assemble_findings(study, segmented, provenance, warnings, progress)
+    limits = [warning for warning in findings.warnings if warning == LIVER_CUT]
+    return replace(findings, patient=joint_patient(decision, findings.patient, limits), sensitivity=data)
+
+
+@dataclass(frozen=True)
+class SensitivityControl:
+    """Finds the lesions of a study anew with another sensitivity, without any network.
+
+    Attributes
+    ----------
+    study: RegisteredStudy
+        The registered phases that the findings were made of.
+    findings: Findings
+        With `sensitivity`, from `MultiSensitivityCascade.run` or `read_findings`.
+
+    """
+
+    study: RegisteredStudy
+    findings: Findings
+
+    def __post_init__(self) -> None:
+        if self.findings.sensitivity is None:
+            raise LiverTumorAIError(
+                "These findings hold no probabilities, so their sensitivity cannot be changed",
+                advice="Analyze the study with the cascade multi-sensitivity",
+            )
+
+    def detect(self, factor: float) -> JointDecision:
+        """Individual lesions with a factor, not measured: what a slider shows while it moves."""
+        return detect_jointly(self.findings.sensitivity, factor, self.findings.organ_labels)
+
+    def findings_at(self, factor: float, progress: Progress = Progress()) -> Findings:
+        """Findings with a factor, measured."""
+        started = time.perf_counter()
+        decision = self.detect(factor)
+        provenance = self.findings.provenance
+        seconds = {**provenance.seconds, "decision": time.perf_counter() - started}
+        found = assemble(
+            self.study,
+            self.findings.organ_labels,
+            decision,
+            self.findings.sensitivity,
+            provenance=replace(provenance, seconds=seconds),
+            warnings=(),
+            progress=progress,
+        )
+        return replace(found, phases=self.findings.phases, warnings=self.findings.warnings)
+
+
+def _small_enough(detection: Detection, reference: sitk.Image, rule: Rule) -> np.ndarray:
+    """Where there are lesions small enough for reclassification, bool (z, y, x)."""
+    sizes = np.bincount(detection.labels.ravel()) * float(np.prod(reference.GetSpacing())) / 1000
+    small = sizes <= rule.largest_cm3
+    small[0] = False
+    return small[detection.labels]

@@ -1,0 +1,237 @@
+"""The multi-sensitivity cascade on an analytic abdomen, with real ONNX networks whose answers are known."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from analytic_findings import inside
+from analytic_network import CLASS_HU, class_probabilities, write_network
+from test_cascade_base import LIVER, abdomen, study_of
+
+from LiverTumorAILib.cascades import get_cascade, liver_patches
+from LiverTumorAILib.cascades.liver_patches import PATCHES, LiverOnly, ask
+from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, SEGMENTATION, SensitivityControl
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference import ModelStore
+from LiverTumorAILib.lesions import Certainty, Organ, read_findings, write_findings
+from LiverTumorAILib.lesions.reclassification import NOT_ASKED
+from LiverTumorAILib.pipeline import analyze
+from LiverTumorAILib.progress import Cancelled, Progress
+from LiverTumorAILib.study import Modality, Phase
+
+HCC = ((-60, 0, 10), (16, 12, 12), "HCC")
+CYST = ((0, 10, -10), (9, 9, 9), "CYST")
+FAINT = ((-30, 30, 20), (9, 9, 9), 86.0)
+"""The segmentation network finds a metastasis there only at high sensitivity."""
+HEMANGIOMA = ((-30, -30, 20), (9, 9, 9), "HEMANGIOMA")
+
+
+def store(folder, **class_hu):
+    """Both networks; the second one recognises classes by other HU where they are given."""
+    write_network(folder, name=SEGMENTATION)
+    return write_network(folder, name=RECLASSIFICATION, class_hu=CLASS_HU | class_hu)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """The second network takes 86 HU for a metastasis, and what the first one calls hemangioma for liver."""
+    return store(tmp_path_factory.mktemp("models"), METASTASIS=84, liver=104, HEMANGIOMA=700)
+
+
+def run(study, models, progress=None):
+    return get_cascade("multi-sensitivity", "cpu").run(study, models, progress or Progress())
+
+
+@pytest.fixture(scope="module")
+def study():
+    return study_of(abdomen(CYST, FAINT))
+
+
+@pytest.fixture(scope="module")
+def findings(study, models):
+    return run(study, models)
+
+
+def test_what_only_high_sensitivity_finds_leaves_the_patient_uncertain_with_both_opinions(findings):
+    faint, cyst = sorted(findings.lesions, key=lambda lesion: lesion.centroid_mm[0])
+    odds = {name: value for name, value in class_probabilities(86).items() if name in {"METASTASIS", "liver"}}
+    assert 1 < odds["liver"] / odds["METASTASIS"] < 10
+    assert (faint.type, faint.found_at, faint.certainty) == ("METASTASIS", (10.0,), Certainty.UNCERTAIN)
+    assert faint.certainty_reasons[0] == "found only at high sensitivity (factor 10)"
+    assert (cyst.type, cyst.found_at, cyst.certainty) == ("CYST", (1.0, 10.0), Certainty.CERTAIN)
+    patient = findings.patient
+    assert patient.opinions == {"Base+ReCls": "CYST", "High+ReCls": "METASTASIS"}
+    assert (patient.classification, patient.certainty) == ("METASTASIS", Certainty.UNCERTAIN)
+    assert patient.deciding_lesions == (faint.label,)
+    assert f"lesion {faint.label} decides" in patient.certainty_reasons[0]
+
+
+def test_every_lesion_says_what_the_patches_said(findings):
+    for lesion in findings.lesions:
+        assert any(line.startswith(f"{PATCHES} patches: {PATCHES} {lesion.type.title}") for line in lesion.evidence)
+        assert any("mean overlap" in line for line in lesion.evidence)
+        assert 0.9 < lesion.score <= 1
+        assert lesion.measurement.volume_mm3 == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.05)
+
+
+def test_agreement_is_certain(models):
+    patient = run(study_of(abdomen(HCC, CYST)), models).patient
+    assert patient.opinions == {"Base+ReCls": "HCC", "High+ReCls": "HCC"}
+    assert (patient.certainty, patient.deciding_lesions) == (Certainty.CERTAIN, ())
+
+
+def test_what_the_second_network_takes_for_liver_is_discarded(models):
+    study = study_of(abdomen(HEMANGIOMA))
+    assert [lesion.type for lesion in get_cascade("base", "cpu").run(study, models, Progress()).lesions] == [
+        "HEMANGIOMA"
+    ]
+    findings = run(study, models)
+    assert findings.lesions == ()
+    assert findings.patient.classification == "NORMAL" and findings.patient.certainty is Certainty.CERTAIN
+
+
+def test_the_second_network_decides_the_type(tmp_path):
+    models = store(tmp_path, METASTASIS=1000, OTHER=70)
+    (lesion,) = run(study_of(abdomen(((-30, -30, 20), (9, 9, 9), "METASTASIS"))), models).lesions
+    assert lesion.type == "OTHER"
+    assert lesion.evidence[0] == "segmentation: metastasis 100%"
+
+
+def test_findings_come_back_from_disk_with_what_another_sensitivity_needs(findings, study, tmp_path):
+    write_findings(findings, tmp_path / "out")
+    back = read_findings(tmp_path / "out")
+    assert repr(back.lesions) == repr(findings.lesions) and back.patient == findings.patient
+    for factor in (1.0, 4.0, 30.0):
+        one, other = (SensitivityControl(study, each).findings_at(factor) for each in (findings, back))
+        assert (sitk.GetArrayViewFromImage(one.lesion_labels) == sitk.GetArrayViewFromImage(other.lesion_labels)).all()
+    assert (tmp_path / "out" / "sensitivity.npz").stat().st_size < 300_000
+
+
+def test_moving_the_sensitivity_changes_the_lesions_in_less_than_a_second(findings, study):
+    control = SensitivityControl(study, findings)
+    assert [lesion.type for lesion in control.findings_at(1).lesions] == ["CYST"]
+    started = time.process_time()
+    more = control.findings_at(20)
+    assert time.process_time() - started < 1
+    assert sorted(lesion.type for lesion in more.lesions) == ["CYST", "METASTASIS"]
+    assert more.patient.opinions["High+ReCls"] == "METASTASIS"
+    assert more.warnings == findings.warnings and more.provenance.models == findings.provenance.models
+    again = control.findings_at(findings.sensitivity.factor)
+    assert again.patient.opinions == findings.patient.opinions
+    assert [lesion.evidence for lesion in again.lesions] == [lesion.evidence for lesion in findings.lesions]
+
+
+def test_findings_of_another_cascade_have_no_sensitivity_to_move(models, study):
+    with pytest.raises(LiverTumorAIError, match="cascade multi-sensitivity"):
+        SensitivityControl(study, get_cascade("base", "cpu").run(study, models, Progress()))
+
+
+def test_without_contrast_it_works_in_the_screening_setting_and_says_so(models):
+    findings = run(study_of(abdomen(CYST), (Phase.PORTAL_VENOUS,)), models)
+    assert "non-contrast phase is missing" in findings.warnings[0].lower()
+    # The analytic networks look at the portal venous channel alone, so they find nothing without it.
+    with pytest.raises(LiverTumorAIError, match="No liver found"):
+        run(study_of(abdomen(CYST), (Phase.NON_CONTRAST,)), models)
+
+
+def test_the_screening_setting_is_named(tmp_path):
+    for name in (SEGMENTATION, RECLASSIFICATION):
+        write_network(tmp_path, name=name, phase=Phase.NON_CONTRAST)
+    findings = run(study_of(abdomen(CYST), (Phase.NON_CONTRAST,)), ModelStore(tmp_path))
+    assert [lesion.type for lesion in findings.lesions] == ["CYST"]
+    assert len(findings.warnings) == 1 and "screening setting" in findings.warnings[0]
+    assert findings.patient.certainty is Certainty.CERTAIN
+
+
+def test_a_tumour_that_fills_half_of_the_liver_passes_by_and_belongs_to_the_liver(models):
+    findings = run(study_of(abdomen(((-70, 0, 0), (38, 45, 50), "HCC"))), models)
+    (lesion,) = findings.lesions
+    assert "larger than 64 cm³" in lesion.evidence[0]
+    organs, labels = (sitk.GetArrayViewFromImage(image) for image in (findings.organ_labels, findings.lesion_labels))
+    assert (organs[labels > 0] == Organ.LIVER).all()
+    assert findings.liver_volume_mm3 == pytest.approx(4 / 3 * np.pi * 70 * 55 * 60, rel=0.03)
+
+
+def test_a_liver_cut_off_is_named(models):
+    findings = run(study_of(abdomen()[:, :, 20:]), models)
+    assert any("edge of the images" in warning for warning in findings.warnings)
+    assert findings.patient.certainty is Certainty.UNCERTAIN
+
+
+def test_many_small_lesions_share_patches_so_that_time_stays_bounded(models, monkeypatch):
+    monkeypatch.setattr(liver_patches, "MOST_LESIONS", 3)
+    rng = np.random.default_rng(5)
+    image = abdomen()
+    places = [tuple(LIVER[0] + rng.uniform(-0.55, 0.55, 3) * LIVER[1]) for _ in range(60)]
+    voxels = sitk.GetArrayFromImage(image)
+    for place in places:
+        voxels[inside(image, place, (4, 4, 4))] = CLASS_HU["CYST"]
+    crowded = sitk.GetImageFromArray(voxels)
+    crowded.CopyInformation(image)
+    seen = []
+    findings = run(study_of(crowded), models, Progress(listener=lambda event: seen.append(event.message)))
+    assert len(findings.lesions) > 20
+    assert all(lesion.type == "CYST" for lesion in findings.lesions)
+    own = {message for message in seen if message.startswith("lesion ") and " of " in message}
+    assert len(own) == 3
+
+
+@pytest.mark.parametrize("missing", [SEGMENTATION, RECLASSIFICATION])
+def test_a_missing_model_is_named_before_anything_is_computed(tmp_path, small_study, missing):
+    models = store(tmp_path)
+    (tmp_path / missing).rename(tmp_path / "elsewhere")
+    with pytest.raises(LiverTumorAIError, match=f"no model '{missing}'"):
+        analyze(small_study, "multi-sensitivity", models)
+
+
+def test_mr_and_a_factor_out_of_range_are_refused(models):
+    with pytest.raises(LiverTumorAIError, match="trained for CT"):
+        run(study_of(abdomen(), modality=Modality.MR), models)
+    with pytest.raises(LiverTumorAIError, match="sensitivity factor"):
+        replace(get_cascade("multi-sensitivity", "cpu"), factor=0.0).run(study_of(abdomen()), models, Progress())
+
+
+def test_cancel_stops_it(models, study):
+    with pytest.raises(Cancelled):
+        run(study, models, Progress(is_cancelled=lambda: True))
+
+
+def test_provenance_names_both_models_and_the_time_of_each_step(findings, models):
+    assert set(findings.provenance.models) == {SEGMENTATION, RECLASSIFICATION}
+    assert list(findings.provenance.seconds) == [
+        "models",
+        "segmentation",
+        "reclassification",
+        "decision",
+        "measurement",
+    ]
+
+
+def test_shuffled_patches_show_the_lesion_elsewhere_in_the_liver(models):
+    """A network that only knows where a liver is thick: the lesion's surroundings differ from patch to patch."""
+    image = abdomen(CYST)
+    mask = sitk.Cast(sitk.And(image > -50, image < 110), sitk.sitkUInt8)
+    detection = sitk.Cast(sitk.And(image > 5, image < 15), sitk.sitkUInt16)
+    seen = []
+    model = models.load(RECLASSIFICATION, "cpu")
+
+    class Watched:
+        def __call__(self, batch):
+            seen.append(batch[0])
+            return model.session(batch)
+
+    watched = replace(model, session=Watched())
+    liver = LiverOnly.of({Phase.PORTAL_VENOUS: image}, mask, watched)
+    opinions = ask(watched, liver, detection)
+    assert len(seen) == PATCHES
+    cyst_channel = [np.round(patch[2], 3) for patch in seen]
+    level = (10 - 50) / 250
+    volumes = [np.isclose(channel, level, atol=0.1).sum() for channel in cyst_channel]
+    assert min(volumes) > 0.7 * max(volumes) > 0
+    surroundings = [np.isfinite(patch[6]).sum() and int(patch[6].sum()) for patch in seen]
+    assert len(set(surroundings)) > 1
+    asked = opinions.labels != NOT_ASKED
+    assert (asked == asked[0]).all()
+    assert (opinions.labels[:, asked[0]] == list(CLASS_HU).index("CYST")).mean() > 0.9
