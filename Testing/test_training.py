@@ -411,5 +411,5 @@ class TestCases:
         breathing = [draw_options(seed).breathing_mm for seed in range(50)]
         assert 0 <= min(breathing) < max(breathing) <= 3
         assert {draw_options(seed).slice_thickness_mm for seed in range(50)} == {None, 5.0}
-        maps = [tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"]
-        assert [draw_options(seed, Bodies(maps)).anatomy is not None for seed in range(4)] == [False, False, False, True]
+        bodies = Bodies((tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"))
+        assert [draw_options(seed, bodies).anatomy is not None for seed in range(4)] == [False, False, False, True]

@@ -76,7 +76,7 @@ def make_case(folder: Path, seed: int, options: PhantomOptions) -> HfsCase:
 def _make(seed: int, data: Path, anatomies: Sequence[Path]) -> None:
     folder = data / f"seed_{seed:06d}"
     if not folder.is_dir():
-        make_case(folder, seed, draw_options(seed, Bodies(tuple(anatomies))))
+        make_case(folder, seed, draw_options(seed, anatomies))
 
 
 def make_cases(data: Path, seeds: Sequence[int], anatomies: Sequence[Path] = (), workers: int = 1) -> None:
