@@ -10,10 +10,17 @@ from LiverTumorAILib import __version__
 from LiverTumorAILib.cascades.assembly import Segmented, assemble_findings
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import ModelStore, ProbabilityMaps, predict_probabilities
+from LiverTumorAILib.inference.liver import LIVER_MODELS, Liver, find_liver
 from LiverTumorAILib.lesions import Findings, Provenance
 from LiverTumorAILib.lesions.certainty import missing_phase_warnings
 from LiverTumorAILib.lesions.instances import find_instances
-from LiverTumorAILib.lesions.organs import require_liver, require_plausible_liver, separate_organs, whole_liver
+from LiverTumorAILib.lesions.organs import (
+    organs_around,
+    require_liver,
+    require_plausible_liver,
+    separate_organs,
+    whole_liver,
+)
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.study import Modality, Phase
@@ -55,9 +62,11 @@ class BaseCascade:
             )
         started = time.perf_counter()
         model = models.load(self.required_models[0], self.device)
-        maps = predict_probabilities(model, study.images, progress.part(0, 0.85, "Finding liver and lesions"))
+        liver, used = known_liver(study, models, self.device, progress.part(0, 0.4, "Finding the liver"))
+        located = time.perf_counter()
+        maps = predict_probabilities(model, study.images, progress.part(0.4, 0.85, "Finding lesions"))
         predicted = time.perf_counter()
-        segmented = self._segment(study, maps, progress.part(0.85, 0.95, "Separating lesions"))
+        segmented = self._segment(study, maps, liver, progress.part(0.85, 0.95, "Separating lesions"))
         separated = time.perf_counter()
         return assemble_findings(
             study,
@@ -65,26 +74,62 @@ class BaseCascade:
             Provenance(
                 software_version=__version__,
                 cascade=self.name,
-                models={model.card.name: model.card.sha256},
+                models={model.card.name: model.card.sha256, **used},
                 device=model.device,
-                seconds={"network": predicted - started, "lesions": separated - predicted},
+                seconds={
+                    "liver": located - started,
+                    "network": predicted - located,
+                    "lesions": separated - predicted,
+                },
             ),
             missing_phase_warnings(study.images, [Phase(name) for name in model.card.inputs]),
             progress.part(0.95, 1, "Measuring lesions"),
         )
 
     @staticmethod
-    def _segment(study: RegisteredStudy, maps: ProbabilityMaps, progress: Progress) -> Segmented:
-        organ_labels, lesions, _ = segment_liver(study.reference, maps, progress.part(0, 0.6))
+    def _segment(study: RegisteredStudy, maps: ProbabilityMaps, liver: Liver | None, progress: Progress) -> Segmented:
+        organ_labels, lesions, _ = segment_liver(study.reference, maps, progress.part(0, 0.6), liver)
         lesion_labels, instances = find_instances(lesions, maps, study.reference)
         progress.update(1.0)
         return Segmented(organ_labels, lesion_labels, instances, maps)
 
 
+def known_liver(
+    study: RegisteredStudy, models: ModelStore, device: str, progress: Progress = Progress()
+) -> tuple[Liver | None, dict[str, str]]:
+    """The liver of the reference phase by the liver networks, and their SHA-256 by name.
+
+    A model store may do without them: then it is None, and the cascade's own network must tell.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If there is no liver, or what looks like one cannot be one.
+
+    """
+    if not set(LIVER_MODELS) <= set(models.names()):
+        return None, {}
+    liver = find_liver(study.reference, models, device, progress)
+    require_liver(liver.volume_ml)
+    mask, probability = (sitk.GetArrayViewFromImage(image) for image in (liver.mask, liver.probability))
+    require_plausible_liver(mask > 0, probability, study.reference)
+    return liver, {name: models.card(name).sha256 for name in LIVER_MODELS}
+
+
 def segment_liver(
-    reference: sitk.Image, maps: ProbabilityMaps, progress: Progress = Progress()
+    reference: sitk.Image, maps: ProbabilityMaps, progress: Progress = Progress(), liver: Liver | None = None
 ) -> tuple[sitk.Image, np.ndarray, np.ndarray]:
     """Organs, and lesions of the liver, by the most probable classes.
+
+    Parameters
+    ----------
+    reference: SimpleITK.Image
+        The reference phase.
+    maps: ProbabilityMaps
+        Of the cascade's network.
+    progress: Progress
+    liver: Liver, optional
+        From `known_liver`; without it the network's own liver class tells.
 
     Returns
     -------
@@ -101,12 +146,16 @@ def segment_liver(
     """
     class_labels = sitk.GetArrayFromImage(maps.labels_on(reference))
     progress.update(0.5)
-    organs, lesions = separate_organs(class_labels, maps.classes)
-    liver = whole_liver(organs, lesions)
-    require_liver(liver.sum() * np.prod(reference.GetSpacing()) / 1000)
-    probability = sitk.GetArrayFromImage(maps.probability_on(reference, "liver"))
-    require_plausible_liver(liver, probability, reference)
+    if liver is not None:
+        mask = sitk.GetArrayFromImage(liver.mask) > 0
+        organs, lesions = organs_around(class_labels, maps.classes, mask)
+    else:
+        organs, lesions = separate_organs(class_labels, maps.classes)
+        mask = whole_liver(organs, lesions)
+        require_liver(mask.sum() * np.prod(reference.GetSpacing()) / 1000)
+        probability = sitk.GetArrayFromImage(maps.probability_on(reference, "liver"))
+        require_plausible_liver(mask, probability, reference)
     organ_labels = sitk.GetImageFromArray(organs)
     organ_labels.CopyInformation(reference)
     progress.update(1.0)
-    return organ_labels, lesions, liver
+    return organ_labels, lesions, mask

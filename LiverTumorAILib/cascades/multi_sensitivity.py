@@ -9,10 +9,11 @@ import SimpleITK as sitk
 
 from LiverTumorAILib import __version__
 from LiverTumorAILib.cascades.assembly import LIVER_CUT, Segmented, assemble_findings
-from LiverTumorAILib.cascades.base import segment_liver
+from LiverTumorAILib.cascades.base import known_liver, segment_liver
 from LiverTumorAILib.cascades.liver_patches import LiverOnly, ask
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import Model, ModelStore, predict_probabilities
+from LiverTumorAILib.inference.liver import Liver
 from LiverTumorAILib.lesions import Findings, Organ, Provenance
 from LiverTumorAILib.lesions.certainty import missing_phase_warnings
 from LiverTumorAILib.lesions.joint import JointDecision, decide, joint_patient
@@ -85,7 +86,8 @@ class MultiSensitivityCascade:
         started = time.perf_counter()
         segmentation, reclassification = (models.load(name, self.device) for name in self.required_models)
         loaded = time.perf_counter()
-        organs, probabilities = segment(study, segmentation, progress.part(0, 0.65, "Finding liver and lesions"))
+        liver, used = known_liver(study, models, self.device, progress.part(0, 0.25, "Finding the liver"))
+        organs, probabilities = segment(study, segmentation, progress.part(0.25, 0.65, "Finding lesions"), liver)
         segmented = time.perf_counter()
         opinions = give_opinions(
             study.images, organs, probabilities, reclassification, self.factor, progress=progress.part(0.65, 0.93)
@@ -97,7 +99,7 @@ class MultiSensitivityCascade:
         provenance = Provenance(
             software_version=__version__,
             cascade=self.name,
-            models={model.card.name: model.card.sha256 for model in (segmentation, reclassification)},
+            models={model.card.name: model.card.sha256 for model in (segmentation, reclassification)} | used,
             device=segmentation.device,
             seconds={
                 "models": loaded - started,
@@ -121,12 +123,12 @@ class MultiSensitivityCascade:
 
 
 def segment(
-    study: RegisteredStudy, model: Model, progress: Progress = Progress()
+    study: RegisteredStudy, model: Model, progress: Progress = Progress(), liver: Liver | None = None
 ) -> tuple[sitk.Image, LesionProbabilities]:
     """First step: organs on the reference grid (values of `Organ`), and the lesion probabilities in the liver."""
     maps = predict_probabilities(model, study.images, progress.part(0, 0.9), overlap=OVERLAP)
-    organs, _, liver = segment_liver(study.reference, maps, progress.part(0.9, 1))
-    mask = sitk.GetImageFromArray(liver.astype(np.uint8))
+    organs, _, inside = segment_liver(study.reference, maps, progress.part(0.9, 1), liver)
+    mask = sitk.GetImageFromArray(inside.astype(np.uint8))
     mask.CopyInformation(study.reference)
     return organs, LesionProbabilities.of(maps, mask)
 

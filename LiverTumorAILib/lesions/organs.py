@@ -81,6 +81,34 @@ def separate_organs(class_labels: np.ndarray, classes: Sequence[str]) -> tuple[n
     return organs, lesions
 
 
+def organs_around(class_labels: np.ndarray, classes: Sequence[str], liver: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Organs, and lesions inside a liver that is known, from class labels.
+
+    Parameters
+    ----------
+    class_labels: numpy.ndarray
+        uint8 (z, y, x), index into `classes`.
+    classes: sequence of str
+        Names of organs and lesion types; others count as background.
+    liver: numpy.ndarray
+        bool (z, y, x); holds its lesions and vessels.
+
+    Returns
+    -------
+    organs: numpy.ndarray
+        uint8 (z, y, x), values of `Organ`; in the liver there are LIVER and vessels only, outside it no LIVER.
+    lesions: numpy.ndarray
+        bool (z, y, x).
+
+    """
+    organ_values = np.array([organ_of_class(name) or 0 for name in classes], np.uint8)
+    lesion_values = np.array([lesion_type_of_class(name) is not None for name in classes])
+    organs, lesions = organ_values[class_labels], lesion_values[class_labels] & liver
+    organs[(organs == Organ.LIVER) & ~liver] = 0
+    organs[liver & ~(np.isin(organs, VESSELS) & ~lesions)] = Organ.LIVER
+    return organs, lesions
+
+
 def whole_liver(organs: np.ndarray, lesions: np.ndarray) -> np.ndarray:
     """Liver with its lesions and with the vessels inside it.
 
