@@ -1,0 +1,39 @@
+"""Recipes of the reclassification network, with lesion shuffle and, for the ablation, without."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from LiverTumorAILib.inference import IntensityNormalisation
+from LiverTumorAILib.study import Phase
+from LiverTumorAILib.training.recipe import TrainingRecipe
+from LiverTumorAILib.training.targets import LESION_CLASSES
+
+CLASSES = ("background", *LESION_CLASSES, "liver")
+"""Background is what lies outside the liver; vessels inside are liver."""
+
+WITH_SHUFFLE = TrainingRecipe(
+    name="multi_sensitivity_reclassification",
+    version="1",
+    title="3D U-Net that tells lesions from liver in patches of the liver alone, on up to four CT phases",
+    inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
+    classes=CLASSES,
+    spacing_mm=(2.5, 2.0, 2.0),
+    # 80 x 96 x 96 mm
+    patch=(32, 48, 48),
+    window=(32, 48, 48),
+    normalisation=IntensityNormalisation("window", -60.0, 240.0),
+    channels=(16, 32, 64, 96),
+    encoder_convolutions=(1, 2, 2, 2),
+    decoder_convolutions=(1, 2, 2),
+    steps=5000,
+    seed=6,
+)
+
+WITHOUT_SHUFFLE = replace(
+    WITH_SHUFFLE, name="multi_sensitivity_reclassification_no_shuffle", title=f"{WITH_SHUFFLE.title}; no lesion shuffle"
+)
+
+RECLASSIFICATION_RECIPES: Mapping[str, TrainingRecipe] = {
+    recipe.name: recipe for recipe in (WITH_SHUFFLE, WITHOUT_SHUFFLE)
+}
+"""By model name."""
