@@ -55,7 +55,7 @@ class HfsNet:
 
     device: str = "auto"
     substitutes: Mapping[Phase, Phase] = field(default_factory=dict)
-    name: str = "hfs_net"
+    name: str = "hfs-net"
     title: str = "HFS-Net: HCC only, three phases"
     protocols: tuple[str, ...] = ("ct4", "ct3")
     required_models: tuple[str, ...] = (*PRIORS, FUSION)

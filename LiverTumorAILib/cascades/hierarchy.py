@@ -69,6 +69,7 @@ def first_stages(
     progress = progress or Progress(stage="Networks")
     f_liver, f_size, f_large, f_small = (models[name] for name in PRIORS)
     liver = predict_slices(f_liver, network_input(phases, f_liver.card), progress=progress.part(0, 0.4))
+    liver[np.isnan(phases[Phase.PORTAL_VENOUS])] = 0
     box = liver_box(liver)
     if box is None:
         return None
