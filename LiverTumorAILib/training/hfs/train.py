@@ -1,4 +1,4 @@
-"""Training of one of HFS-Net's networks by name, from the cases on disk to the model store."""
+"""Training of one of HFS-Net's networks, from the cases on disk to the model store."""
 
 import hashlib
 import shutil
@@ -23,28 +23,27 @@ from LiverTumorAILib.training.export import INTENDED_USE, LICENCE, onnx_bytes
 from LiverTumorAILib.training.hfs.cases import HfsCase, read_cases
 from LiverTumorAILib.training.hfs.loop import train
 from LiverTumorAILib.training.hfs.priors import make_priors, read_priors
-from LiverTumorAILib.training.hfs.recipe import ABLATION_RECIPES, HFS_RECIPES, HfsRecipe
+from LiverTumorAILib.training.hfs.recipe import HfsRecipe
 
 TRAINING, FUSION_CASES, VALIDATION = "training", "fusion", "validation"
 
 
 def train_hfs_model(
-    name: str,
+    recipe: HfsRecipe,
     data: Path,
     run_folder: Path,
     models_folder: Path,
     resume: bool = True,
     *,
-    steps: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Path:
-    """Train a network by its recipe and put it into a model store.
+    """Train a network and put it into a model store.
 
     Parameters
     ----------
-    name: str
-        Of the recipe and the model.
+    recipe: HfsRecipe
+        Says everything but the data.
     data: Path
         Folder with cases in `training/`, for the fusion in `fusion/`, and held out in `validation/`, as
         `python -m LiverTumorAILib.training.hfs.make_data` writes them.
@@ -54,8 +53,6 @@ def train_hfs_model(
         Receives `NAME/model.onnx` and `NAME/card.json`; for the fusion it holds the four other networks.
     resume: bool
         Continue from the run folder's checkpoint if there is one.
-    steps: int, optional
-        Length of the schedule, if not the recipe's.
     device: str
         'auto', 'cpu' or 'cuda'.
     progress: Progress, optional
@@ -67,9 +64,6 @@ def train_hfs_model(
         The model's folder.
 
     """
-    recipe = {**HFS_RECIPES, **ABLATION_RECIPES}[name]
-    if steps is not None:
-        recipe = replace(recipe, steps=steps)
     progress = progress or Progress(stage="Training")
     cases = read_cases(data / (FUSION_CASES if recipe.priors else TRAINING))
     held_out = read_cases(data / VALIDATION) if (data / VALIDATION).is_dir() else ()
@@ -83,8 +77,8 @@ def train_hfs_model(
     folder = export_hfs_model(network, recipe, models_folder, training)
     if held_out:
         store = ModelStore(models_folder)
-        figures = validate(store.load(name), recipe, held_out, progress.part(0.9, 1.0))
-        write_card(replace(store.card(name), figures=figures), folder / CARD_FILE)
+        figures = validate(store.load(recipe.name), recipe, held_out, progress.part(0.9, 1.0))
+        write_card(replace(store.card(recipe.name), figures=figures), folder / CARD_FILE)
     return folder
 
 
