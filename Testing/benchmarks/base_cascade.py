@@ -21,7 +21,7 @@ from LiverTumorAILib.evaluation.baseline import baseline_findings
 from LiverTumorAILib.evaluation.evaluate import evaluate_case
 from LiverTumorAILib.evaluation.figures import summarise
 from LiverTumorAILib.inference import ModelStore
-from LiverTumorAILib.phantom import generate_phantom, write_case
+from LiverTumorAILib.phantom import PhantomOptions, generate_phantom, write_case
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy, register_study
 from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume, load_study
@@ -29,14 +29,14 @@ from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume, load_stud
 FIRST_SEED = 30_000
 
 
-def prepare(seed: int, work: Path) -> Path:
+def prepare(seed: int, work: Path, protocol: str = "ct4", options: PhantomOptions | None = None) -> Path:
     """Generate, load and register one held-out phantom; keep its registered phases and its truth."""
     folder = work / str(seed)
     if folder.is_dir():
         return folder
     partial = work / f".{seed}"
     shutil.rmtree(partial, ignore_errors=True)
-    write_case(generate_phantom(seed, "ct4"), partial)
+    write_case(generate_phantom(seed, protocol, options), partial)
     started = time.monotonic()
     registered = register_study(load_study(partial))
     seconds = time.monotonic() - started
