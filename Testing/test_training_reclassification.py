@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from scipy import ndimage
 
 from LiverTumorAILib.cascades import get_cascade
 from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, SensitivityControl
 from LiverTumorAILib.inference import ModelStore
+from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
@@ -185,7 +187,12 @@ def test_training_by_name_ends_in_a_cascade_that_runs(data, tmp_path, monkeypatc
     assert "shuffled negative" in card.training
     shipped = ModelStore()
     (models / "base_unet").symlink_to(shipped.folder / "base_unet", target_is_directory=True)
-    reference = small_phantom.images[Phase.PORTAL_VENOUS]
+    whole = small_phantom.images[Phase.PORTAL_VENOUS]
+    liver = sitk.GetArrayFromImage(
+        sitk.Resample(small_phantom.organs, whole, sitk.Transform(), sitk.sitkNearestNeighbor)
+    )
+    (box,) = ndimage.find_objects((liver == Tissue.LIVER).astype(np.uint8))
+    reference = whole[box[::-1]]
     images = {
         phase: sitk.Resample(image, reference, sitk.Transform(), sitk.sitkLinear, -1000)
         for phase, image in small_phantom.images.items()

@@ -9,12 +9,14 @@ import SimpleITK as sitk
 from LiverTumorAILib.cascades import get_cascade
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.evaluation.figures import EvaluatedCase, summarise
+from LiverTumorAILib.evaluation.multi_sensitivity import DIAGNOSIS, SCREENING, keep_truth, paper_tables
 from LiverTumorAILib.evaluation.truth import Truth, on_grid, read_truth
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions import Findings, LesionType, Organ
 from LiverTumorAILib.lesions.match import match_lesions
 from LiverTumorAILib.pipeline import analyze
 from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.study import Phase
 
 SIX_TYPES: Mapping[LesionType, LesionType] = {
     LesionType.FNH: LesionType.OTHER,
@@ -42,13 +44,19 @@ def evaluate(cascade_name: str, cases: Path, models: ModelStore, progress: Progr
     """
     get_cascade(cascade_name)
     folders = case_folders(cases)
-    evaluated = []
+    evaluated, kept = [], {SCREENING: [], DIAGNOSIS: []}
     for index, folder in enumerate(folders):
         part = progress.part(index / len(folders), (index + 1) / len(folders), f"Case {index + 1} of {len(folders)}")
         truth = read_truth(folder)
-        findings = analyze(folder, cascade_name, models, part).findings
+        analysis = analyze(folder, cascade_name, models, part)
+        findings = analysis.findings
         evaluated.append(evaluate_case(folder.name, findings, truth))
-    return summarise(evaluated)
+        if findings.sensitivity:
+            setting = SCREENING if set(analysis.registered.images) == {Phase.NON_CONTRAST} else DIAGNOSIS
+            kept[setting].append(keep_truth(folder.name, findings.sensitivity, truth.lesions, truth.types))
+    result = summarise(evaluated)
+    result["tables"] |= {setting: paper_tables(each) for setting, each in kept.items() if each}
+    return result
 
 
 def case_folders(cases: Path) -> list[Path]:

@@ -1,5 +1,8 @@
 """Evaluation figures as the command line prints them."""
 
+from LiverTumorAILib.evaluation.multi_sensitivity import DIAGNOSIS, SCREENING
+from LiverTumorAILib.evaluation.multi_sensitivity_table import table_lines
+
 
 def _text(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
@@ -19,6 +22,7 @@ def _rows(title: str, rows: dict[str, dict]) -> list[str]:
 def evaluation_lines(result: dict) -> list[str]:
     """The figures of `evaluate` as lines of text."""
     patient, segmentation, tables = result["patient"], result["segmentation"], result["tables"]
+    settings = [setting for setting in (DIAGNOSIS, SCREENING) if setting in tables]
     return [
         f"{result['cases']} cases",
         f"Liver Dice {_text(result['liver']['dice'])} (lowest {_text(tables['liver_dice_minimum'])})",
@@ -31,4 +35,5 @@ def evaluation_lines(result: dict) -> list[str]:
         f"Lesion Dice per case {_text(segmentation['dice_per_case'])}, global {_text(segmentation['dice_global'])}",
         f"Long axis error {_text(tables['long_axis_mae_mm'], 1)} mm, maximum diameter error "
         f"{_text(result['mtd_mae_mm'], 1)} mm",
+        *(line for setting in settings for line in ("", *table_lines(tables[setting], setting.capitalize()))),
     ]

@@ -1,0 +1,50 @@
+"""The multi-sensitivity paper's tables as the command line prints them."""
+
+from collections.abc import Mapping
+
+from LiverTumorAILib.evaluation.multi_sensitivity import BASE, JOINT
+
+
+def table_lines(tables: Mapping, title: str) -> list[str]:
+    """Tables II-V of one setting as lines of text."""
+    variants = [name for name in tables["lesions"] if name != JOINT]
+    lines = [f"{title}: {tables['cases']} patients, high factor {tables['high_factor']:g}", "", "Table II/III"]
+    lines.append(" " * 11 + "".join(f"{name:^33}" for name in variants))
+    lines.append(" " * 11 + " ".join(["  FN  FP  precision        recall"] * len(variants)))
+    for row in tables["lesions"][BASE]:
+        cells = []
+        for name in variants:
+            each = tables["lesions"][name][row]
+            cells.append(f"{each['fn']:4} {each['fp']:3} {_share(each, 'precision')} {_share(each, 'recall')}")
+        lines.append(f"{row:11}" + " ".join(cells))
+    lines += ["", "Table IV: malignancy"]
+    for name, each in tables["patients"].items():
+        lines.append(
+            f"{name:26} sensitivity {_share(each, 'sensitivity')}  specificity {_share(each, 'specificity')}  "
+            f"uncertain {each['uncertain']}"
+        )
+    lines += ["", "Table V: lesions of the patients on whom both agree", f"{'':11}  FN  FP  FL  TP  precision  recall"]
+    for row, each in tables["lesions"][JOINT].items():
+        counts = " ".join(f"{each[name]:3}" for name in ("fn", "fp", "fl", "tp"))
+        lines.append(f"{row:11} {counts} {_share(each, 'precision')} {_share(each, 'recall')}")
+    lines += ["", "Fig. 11: factor  FP  FN recall precision, without | with reclassification"]
+    for row in tables["figure_11"]:
+        sides = [_curve_point(row[name]) for name in ("without ReCls", "with ReCls")]
+        lines.append(f"{row['factor']:6g}  {sides[0]} | {sides[1]}")
+    return lines
+
+
+def _curve_point(point: Mapping | None) -> str:
+    if point is None:
+        return "-"
+    return f"{point['fp']:4} {point['fn']:4} {_number(point['recall'])} {_number(point['precision'])}"
+
+
+def _share(figures: Mapping, name: str) -> str:
+    interval = figures[f"{name}_95"]
+    spread = f"({interval[0]:.0%}-{interval[1]:.0%})" if interval else ""
+    return f"{_number(figures[name])} {spread:10}"
+
+
+def _number(value: float | None) -> str:
+    return "   - " if value is None else f"{value:5.1%}"

@@ -1,0 +1,202 @@
+"""Tables I-V and Figures 10 and 11 of the multi-sensitivity paper on held-out phantoms.
+
+    python Testing/benchmarks/multi_sensitivity.py [--cases 200] [--validation 20] [--work runs/multi-sensitivity]
+
+Two thirds of the patients have a malignant leading lesion, a tenth none at all. Phantoms (seeds 50000 and up, which
+no training or selection saw) are generated and registered once; each is then seen once by both networks in the
+diagnosis setting (all phases) and once in the screening setting (the registered non-contrast phase alone), and what
+they said is kept in the work folder. Everything is resumable, and all tables come from what is kept. The plain
+baseline's size filter is tuned on further phantoms. All figures are synthetic-data figures.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import SimpleITK as sitk
+from base_cascade import prepare, registered_study
+
+from LiverTumorAILib.cascades.base import known_liver
+from LiverTumorAILib.cascades.multi_sensitivity import (
+    HIGH_FACTOR,
+    RECLASSIFICATION,
+    SEGMENTATION,
+    give_opinions,
+    segment,
+)
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.evaluation import read_truth
+from LiverTumorAILib.evaluation.multi_sensitivity import (
+    DIAGNOSIS,
+    SCREENING,
+    KeptCase,
+    keep_truth,
+    paper_tables,
+    tune_size_filter,
+)
+from LiverTumorAILib.evaluation.multi_sensitivity_table import table_lines
+from LiverTumorAILib.inference import ModelStore
+from LiverTumorAILib.lesions.sensitivity_file import SensitivityData, read_sensitivity, write_sensitivity
+from LiverTumorAILib.phantom.lesions import draw_leading_type
+from LiverTumorAILib.phantom.phantom import PHANTOM_VERSION
+from LiverTumorAILib.phantom.random_fields import stream
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.study import Phase
+
+FIRST_SEED, FIRST_VALIDATION_SEED = 50_000, 48_000
+WITHOUT_SHUFFLE = f"{RECLASSIFICATION}_no_shuffle"
+PATTERN = ("malignant", "malignant", "benign") * 3 + ("normal",)
+"""Which kind of patient comes next: 60 % malignant, 30 % benign, 10 % normal before incidental lesions."""
+
+
+def seeds(first: int, count: int) -> list[int]:
+    """The first seeds whose patients are of the kinds that `PATTERN` asks for."""
+    waiting: dict[str, Iterator[int]] = {}
+
+    def of_kind(kind: str) -> Iterator[int]:
+        for seed in range(first, first + 100 * count + 1000):
+            leading = draw_leading_type(stream(PHANTOM_VERSION, seed, "plan"))
+            if kind == ("normal" if leading is None else "malignant" if leading.is_malignant else "benign"):
+                yield seed
+
+    return [next(waiting.setdefault(kind, of_kind(kind))) for kind in (PATTERN * (count // 10 + 1))[:count]]
+
+
+def in_setting(study: RegisteredStudy, setting: str) -> RegisteredStudy | None:
+    """The study as the setting sees it; None if it has no non-contrast phase."""
+    if setting == DIAGNOSIS:
+        return study
+    if Phase.NON_CONTRAST not in study.images:
+        return None
+    return replace(study, reference_phase=Phase.NON_CONTRAST, images={Phase.NON_CONTRAST: _filled(study)})
+
+
+def _filled(study: RegisteredStudy) -> sitk.Image:
+    """The registered non-contrast phase with air where it shows nothing."""
+    image = study.images[Phase.NON_CONTRAST]
+    filled = sitk.GetImageFromArray(np.nan_to_num(sitk.GetArrayViewFromImage(image), nan=-1000.0))
+    filled.CopyInformation(image)
+    return filled
+
+
+def keep(folder: Path, setting: str, models: ModelStore) -> tuple[KeptCase | None, float]:
+    """What both networks say of a case, kept in its folder, and the seconds that took; None if no liver was found."""
+    kept = {
+        shuffle: folder / f"{setting.split(maxsplit=1)[0]}{'' if shuffle else '-no-shuffle'}.npz"
+        for shuffle in (True, False)
+    }
+    wanted = [True, *([False] if WITHOUT_SHUFFLE in models.names() else [])]
+    truth = read_truth(folder)
+    seconds = 0.0
+    if not all(kept[shuffle].is_file() for shuffle in wanted):
+        study = in_setting(registered_study(folder), setting)
+        if study is None:
+            return None, 0.0
+        networks = {name: models.load(name) for name in (SEGMENTATION, RECLASSIFICATION)}
+        started = time.monotonic()
+        try:
+            liver, _ = known_liver(study, models, "auto")
+            organs, probabilities = segment(study, networks[SEGMENTATION], liver=liver)
+        except LiverTumorAIError as error:
+            print(f"{folder.name}: {error}", flush=True)
+            return None, time.monotonic() - started
+        for shuffle in wanted:
+            model = networks[RECLASSIFICATION] if shuffle else models.load(WITHOUT_SHUFFLE)
+            opinions = give_opinions(study.images, organs, probabilities, model, HIGH_FACTOR, shuffle=shuffle)
+            write_sensitivity(SensitivityData(probabilities, opinions, HIGH_FACTOR), kept[shuffle])
+            seconds = seconds or time.monotonic() - started
+    bare = read_sensitivity(kept[False]).opinions if False in wanted else None
+    return keep_truth(folder.name, read_sensitivity(kept[True]), truth.lesions, truth.types, bare), seconds
+
+
+def visible_share(folders: list[Path], contrast_hu: float = 5.0) -> tuple[int, int]:
+    """How many of the lesions of Table I differ from the liver around by so much in the non-contrast phase."""
+    seen = total = 0
+    for folder in folders:
+        study, truth = registered_study(folder), read_truth(folder)
+        if Phase.NON_CONTRAST not in study.images:
+            continue
+        image = study.images[Phase.NON_CONTRAST]
+        values = sitk.GetArrayViewFromImage(image)
+        labels, liver = (
+            sitk.GetArrayFromImage(sitk.Resample(mask, image, sitk.Transform(), sitk.sitkNearestNeighbor, 0))
+            for mask in (truth.lesions, truth.liver)
+        )
+        level = np.nanmedian(values[(liver > 0) & (labels == 0)])
+        for label in truth.types:
+            inside = values[labels == label]
+            if inside.size * np.prod(image.GetSpacing()) >= 500 and np.isfinite(inside).any():
+                total += 1
+                seen += abs(np.nanmean(inside) - level) >= contrast_hu
+    return seen, total
+
+
+def draw(tables: dict, path: Path) -> None:
+    """Fig. 10 and 11 of every setting."""
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(len(tables), 2, figsize=(13, 5.2 * len(tables)), squeeze=False)
+    for (setting, table), (left, right) in zip(tables.items(), axes, strict=True):
+        rows, columns = list(table["figure_10"]), list(next(iter(table["figure_10"].values())))
+        counts = np.array([[table["figure_10"][row][column] for column in columns] for row in rows])
+        left.imshow(np.sqrt(counts), cmap="Blues")
+        for (y, x), count in np.ndenumerate(counts):
+            left.text(x, y, count, ha="center", va="center", color="white" if count > 0.5 * counts.max() else "black")
+        left.set_xticks(range(len(columns)), [name.lower() for name in columns], rotation=40, ha="right")
+        left.set_yticks(range(len(rows)), [name.lower() for name in rows])
+        left.set(xlabel="joint model", ylabel="truth", title=f"{setting}: patients (Fig. 10)")
+        points = table["figure_11"]
+        for name, style in (("without ReCls", "--"), ("with ReCls", "-")):
+            shown = [point for point in points if point[name]]
+            for figure_name, colour in (("fp", "#d55e00"), ("fn", "#0072b2")):
+                values = [point[name][figure_name] for point in shown]
+                label = f"false {'positives' if figure_name == 'fp' else 'negatives'}, {name}"
+                right.plot([point["factor"] for point in shown], values, style, color=colour, marker="o", label=label)
+        right.axvline(table["high_factor"], color="0.7", lw=1)
+        right.set(xscale="log", xlabel="sensitivity factor", ylabel="lesions", title=f"{setting}: factor (Fig. 11)")
+        right.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Print the tables, write them as JSON and draw the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", type=int, default=200)
+    parser.add_argument("--validation", type=int, default=20, help="cases on which the baseline's size filter is tuned")
+    parser.add_argument("--work", type=Path, default=Path("runs/multi-sensitivity"))
+    parser.add_argument("--prepare-only", action="store_true")
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    wanted = seeds(FIRST_SEED, arguments.cases), seeds(FIRST_VALIDATION_SEED, arguments.validation)
+    test, validation = ([prepare(seed, arguments.work) for seed in part] for part in wanted)
+    if arguments.prepare_only:
+        return
+    models, tables, seconds = ModelStore(), {}, []
+    for setting in (DIAGNOSIS, SCREENING):
+        kept: dict[str, list[KeptCase]] = {}
+        for name, folders in (("test", test), ("validation", validation)):
+            found = [keep(folder, setting, models) for folder in folders]
+            kept[name] = [case for case, _ in found if case]
+            seconds += [spent for _, spent in found if spent]
+            if len(kept[name]) < len(folders):
+                print(f"{setting}: {len(folders) - len(kept[name])} of {len(folders)} {name} cases could not be used")
+        smallest = tune_size_filter(kept["validation"]) if kept["validation"] else 0.0
+        tables[setting] = paper_tables(kept["test"], smallest_cm3=smallest)
+        print("\n".join(["", *table_lines(tables[setting], setting.capitalize())]), flush=True)
+    seen, total = visible_share(test)
+    print(f"\nNon-contrast phase: {seen} of {total} lesions differ from the liver by 5 HU or more")
+    if seconds:
+        print(f"Both networks: {np.mean(seconds):.1f} s a case and setting (longest {max(seconds):.1f} s)")
+    (arguments.work / "tables.json").write_text(json.dumps(tables, indent=1))
+    draw(tables, arguments.work / "figures.png")
+
+
+if __name__ == "__main__":
+    main()
