@@ -4,15 +4,19 @@ import base64
 import io
 from pathlib import Path
 
+import numpy as np
+import SimpleITK as sitk
 from jinja2 import Environment, PackageLoader, select_autoescape
 from PIL import Image
 
-from LiverTumorAILib.lesions import Findings, Lesion, LesionType
+from LiverTumorAILib.lesions import Findings, Lesion, LesionType, Organ
 from LiverTumorAILib.lesions.terminology import LESION_TERMS
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.report.pictures import lesion_row, overview_picture
+from LiverTumorAILib.report.registration_pictures import Cut, Plane, registration_pictures
 from LiverTumorAILib.report.summary import classification_title
+from LiverTumorAILib.study import Phase
 
 
 def data_url(picture: Image.Image) -> str:
@@ -37,6 +41,19 @@ def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion
     }
 
 
+def _registration_view(registered: RegisteredStudy, findings: Findings, phase: Phase) -> dict[str, object]:
+    """Pictures of one phase's registration through the middle of the liver, a row for each plane."""
+    liver = np.argwhere(sitk.GetArrayViewFromImage(findings.organ_labels) == Organ.LIVER)
+    shape = np.array(findings.organ_labels.GetSize()[::-1])
+    middle = liver.mean(axis=0) if len(liver) else shape / 2
+    centre = findings.organ_labels.TransformContinuousIndexToPhysicalPoint(middle[::-1].tolist())
+    rows = []
+    for plane in Plane:
+        pictures = registration_pictures(registered, phase, Cut.through(centre, registered.reference, plane))
+        rows.append([(f"{plane.name.lower()} {caption}", data_url(picture)) for caption, picture in pictures.items()])
+    return {"phase": phase, "quality": registered.quality[phase], "rows": rows}
+
+
 def write_report(registered: RegisteredStudy, findings: Findings, path: Path, progress: Progress = Progress()) -> None:
     """Write the report: pictures of each lesion in all phases, table, patient summary, how it came about."""
     views = []
@@ -55,6 +72,7 @@ def write_report(registered: RegisteredStudy, findings: Findings, path: Path, pr
         patient_probabilities=[(kind.title, patient.probabilities.get(kind.value, 0.0)) for kind in LesionType],
         overview=data_url(overview_picture(registered, findings, main)),
         views=views,
+        registrations=[_registration_view(registered, findings, phase) for phase in registered.quality],
         malignant=patient.is_malignant,
     )
     path.write_text(page, encoding="utf-8")

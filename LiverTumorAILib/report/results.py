@@ -18,12 +18,15 @@ from LiverTumorAILib.report.lesions_csv import write_lesions_csv
 from LiverTumorAILib.study import Modality
 
 BYTES_FOR_EACH_PHASE = 2
+FIELD_MM = 4.0
+"""Spacing of the written fields; the search knows no finer one."""
 
 
 def write_results(analysis: Analysis, folder: Path, progress: Progress = Progress()) -> None:
     """Write findings, segmentation, table, heatmaps, report and, for DICOM input, SEG and SR into a folder.
 
-    The registered phases go to `registered/PHASE.nrrd` on the reference grid, so that the window shows them.
+    The registered phases go to `registered/PHASE.nrrd` on the reference grid, so that the window shows them, and
+    their registration fields (LPS, mm) to `fields/PHASE.nrrd`.
     """
     findings, registered = analysis.findings, analysis.registered
     _require_space(registered, folder)
@@ -32,6 +35,7 @@ def write_results(analysis: Analysis, folder: Path, progress: Progress = Progres
     write_lesions_csv(findings, folder / "lesions.csv")
     write_report(registered, findings, folder / "report.html", progress.part(0.2, 0.6))
     _write_registered(registered, folder / "registered")
+    _write_fields(registered, folder / "fields")
     progress.update(0.8)
     files = registered.study.volume(registered.reference_phase).dicom_files
     if files:
@@ -63,3 +67,28 @@ def _write_registered(registered: RegisteredStudy, folder: Path) -> None:
         stored = sitk.GetImageFromArray(np.clip(values, -32768, 32767).astype(np.int16))
         stored.CopyInformation(image)
         sitk.WriteImage(stored, folder / f"{phase}.nrrd", useCompression=False)
+
+
+def _write_fields(registered: RegisteredStudy, folder: Path) -> None:
+    for phase, field in registered.fields.items():
+        folder.mkdir(exist_ok=True)
+        sitk.WriteImage(_coarse(field), folder / f"{phase}.nrrd", useCompression=False)
+
+
+def _coarse(field: sitk.Image) -> sitk.Image:
+    """The field in single precision on a coarser grid that covers it."""
+    last = np.array(field.GetSize()) - 1
+    spacing = np.maximum(field.GetSpacing(), FIELD_MM)
+    size = np.ceil(last * field.GetSpacing() / spacing).astype(int) + 1
+    return sitk.Resample(
+        field,
+        size.tolist(),
+        sitk.Transform(),
+        sitk.sitkLinear,
+        field.GetOrigin(),
+        spacing.tolist(),
+        field.GetDirection(),
+        0.0,
+        sitk.sitkVectorFloat32,
+        True,
+    )
