@@ -1,11 +1,16 @@
 """ONNX Runtime sessions."""
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime as ort
 
 from LiverTumorAILib.errors import LiverTumorAIError
+
+VOLUME, SCORES = "volume", "scores"
+EXPLAIN, REGION, CONTRASTS, EVIDENCE = "explain", "region", "contrasts", "evidence_"
+"""Inputs that need not be given, and how the names of the outputs begin that depend on them; a level follows."""
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -75,6 +80,38 @@ class Session:
         """(1, classes, z, y, x); a name or None where any length goes."""
         return list(self._output.shape)
 
+    @property
+    def evidence_levels(self) -> tuple[int, ...]:
+        """Levels of the network's features that it gives evidence of, level n being 2^n times as coarse; or none."""
+        names = [output.name for output in self._session.get_outputs()]
+        return tuple(int(name.removeprefix(EVIDENCE)) for name in names if name.startswith(EVIDENCE))
+
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Scores (1, classes, z, y, x) of a float32 batch (1, channels, z, y, x)."""
         return self._session.run([self._output.name], {self._input.name: batch})[0]
+
+    def evidence(
+        self, batch: np.ndarray, region: np.ndarray, contrasts: np.ndarray, levels: Sequence[int]
+    ) -> list[np.ndarray]:
+        """What in a batch spoke for weighted sums of scores.
+
+        Parameters
+        ----------
+        batch: numpy.ndarray
+            float32 (1, channels, z, y, x).
+        region: numpy.ndarray
+            float32 (z, y, x), weights of the voxels whose scores are summed.
+        contrasts: numpy.ndarray
+            float32 (targets, classes), weights of the classes' scores in each target.
+        levels: sequence of int
+            Some of `evidence_levels`.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            For each level float32 (targets, z', y', x'), 2^level times as coarse as the batch; negative where it
+            spoke against the sum.
+
+        """
+        inputs = {self._input.name: batch, EXPLAIN: np.array(True), REGION: region[None, None], CONTRASTS: contrasts}
+        return [maps[:, 0] for maps in self._session.run([f"{EVIDENCE}{level}" for level in levels], inputs)]

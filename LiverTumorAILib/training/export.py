@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from onnx import helper, numpy_helper
 from torch import nn
 
 from LiverTumorAILib.inference import ModelCard, write_card
-from LiverTumorAILib.inference.session import CONTRASTS, EVIDENCE, REGION, SCORES, VOLUME
+from LiverTumorAILib.inference.session import CONTRASTS, EVIDENCE, EXPLAIN, REGION, SCORES, VOLUME
 from LiverTumorAILib.inference.store import CARD_FILE, MODEL_FILE
 from LiverTumorAILib.networks import UNet3D
 from LiverTumorAILib.networks.evidence import EvidenceUNet3D
@@ -69,7 +70,7 @@ def onnx_bytes(network: nn.Module, channels: int, patch: tuple[int, int, int]) -
     dynamic |= {REGION: {2: "rz", 3: "ry", 4: "rx"}, CONTRASTS: {0: "targets"}}
     dynamic |= {name: {0: "targets", **{axis: f"{name}_{axis}" for axis in (2, 3, 4)}} for name in evidence}
     content = _exported(network, inputs, [SCORES, *evidence], dynamic)
-    return _with_defaults(content, {REGION: np.zeros((1,) * 5), CONTRASTS: np.zeros((1, classes))})
+    return _on_demand(content, evidence, {REGION: np.zeros((1,) * 5), CONTRASTS: np.zeros((1, classes))})
 
 
 def _exported(
@@ -91,11 +92,36 @@ def _exported(
     return buffer.getvalue()
 
 
-def _with_defaults(content: bytes, values: Mapping[str, np.ndarray]) -> bytes:
-    """The ONNX file with values for inputs that need not be given."""
+def _on_demand(content: bytes, outputs: list[str], defaults: Mapping[str, np.ndarray]) -> bytes:
+    """The ONNX file with some outputs computed only where its further input `EXPLAIN` is true, else empty.
+
+    ONNX Runtime computes a whole graph whichever outputs are asked for, but one branch only of an If.
+    """
     model = onnx.load_from_string(content)
-    for name, value in values.items():
-        model.graph.initializer.append(onnx.numpy_helper.from_array(value.astype(np.float32), name))
+    graph = model.graph
+    wanted, always = {SCORES}, []
+    for node in reversed(graph.node):
+        if wanted & set(node.output):
+            wanted |= set(node.input)
+            always.insert(0, node)
+    inside = [node for node in graph.node if node not in always]
+    results = [output for output in graph.output if output.name in outputs]
+    empty = [helper.make_node("ConstantOfShape", ["shape"], [f"no_{name}"], name=f"no_{name}") for name in outputs]
+    shape = numpy_helper.from_array(np.zeros(5, np.int64), "shape")
+    untyped = [helper.make_tensor_value_info(f"no_{name}", onnx.TensorProto.FLOAT, None) for name in outputs]
+    choice = helper.make_node(
+        "If",
+        [EXPLAIN],
+        outputs,
+        then_branch=helper.make_graph(inside, "evidence", [], results),
+        else_branch=helper.make_graph(empty, "no_evidence", [], untyped, [shape]),
+    )
+    del graph.node[:]
+    graph.node.extend([*always, choice])
+    graph.input.append(helper.make_tensor_value_info(EXPLAIN, onnx.TensorProto.BOOL, []))
+    graph.initializer.append(numpy_helper.from_array(np.array(False), EXPLAIN))
+    for name, value in defaults.items():
+        graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
     onnx.checker.check_model(model)
     return model.SerializeToString()
 
