@@ -41,10 +41,12 @@ class FindingsPanel:
     def show(self, results: Results) -> None:
         """Show findings in the scene and in the panel."""
         from LiverTumorAILib.mrml.findings_scene import show_findings
+        from LiverTumorAILib.mrml.transforms import show_fields
 
         self.editing.release()
         self.results = results
         self.shown = show_findings(results.findings, results.images, slicer.mrmlScene, results.reading)
+        show_fields(slicer.mrmlScene, results.fields)
         self._begin()
         slicer.util.resetSliceViews()
         if self.shown.reading.lesions:

@@ -22,13 +22,14 @@ DICOM_FILES = ("seg.dcm", "sr.dcm")
 
 
 class Results(NamedTuple):
-    """Findings, registered images (reference grid, LPS, mm) and the reading of a results folder."""
+    """Findings, registered images (reference grid, LPS, mm), their fields and the reading of a results folder."""
 
     folder: Path
     findings: Findings
     images: Mapping[Phase, sitk.Image]
     reading: Reading
     details: LesionDetails
+    fields: Mapping[Phase, sitk.Image] = {}
 
 
 def read_results(folder: Path) -> Results:
@@ -53,8 +54,10 @@ def read_results(folder: Path) -> Results:
             folder.name,
             "Analyze the study again",
         )
+    files = {phase: folder / "fields" / f"{phase}.nrrd" for phase in Phase}
+    fields = {phase: sitk.ReadImage(file) for phase, file in files.items() if file.is_file()}
     reading = read_reading(folder) or begin_reading(findings)
-    return Results(folder, findings, images, reading, prepared_details(findings, images, reading))
+    return Results(folder, findings, images, reading, prepared_details(findings, images, reading), fields)
 
 
 def prepared_details(findings: Findings, images: Mapping[Phase, sitk.Image], reading: Reading) -> LesionDetails:
