@@ -119,7 +119,7 @@ def _analyze(arguments: argparse.Namespace, progress: Progress) -> None:
     from LiverTumorAILib.pipeline import analyze
     from LiverTumorAILib.report import summary_lines, write_results
 
-    get_cascade(arguments.cascade)
+    get_cascade(arguments.cascade, substitutes=dict(arguments.substitute))
     models = ModelStore(arguments.models)
     with new_folder(arguments.out) as folder:
         analysis = analyze(
@@ -180,6 +180,7 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> None:
         run_folder=arguments.run or Path("runs") / arguments.model,
         models_folder=arguments.models or ModelStore().folder,
         steps=arguments.steps,
+        start=arguments.start,
         progress=progress,
     )
     print(f"Model: {folder}")
@@ -289,6 +290,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", type=Path, required=True, metavar="DIR", help="prepared training cases")
     train.add_argument("--run", type=Path, default=None, metavar="DIR", help="checkpoints (default: runs/NAME)")
     train.add_argument("--steps", type=int, default=None, metavar="N", help="default: those of the recipe")
+    train.add_argument("--start", type=Path, default=None, metavar="ONNX", help="begin with this network's weights")
     add_models(train)
 
     models = command("models", _models, "List or verify the models")

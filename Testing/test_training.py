@@ -27,7 +27,7 @@ from LiverTumorAILib.training.augmentation import (
     drop_phases,
 )
 from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, LesionPlace, TrainingCase, prepare_case, write_case
-from LiverTumorAILib.training.export import export_model
+from LiverTumorAILib.training.export import export_model, weights_of_onnx
 from LiverTumorAILib.training.loop import build_network, learning_rate, load_trained
 from LiverTumorAILib.training.losses import LESION_WEIGHT, SegmentationLoss, deep_loss
 from LiverTumorAILib.training.make_data import Bodies, draw_options
@@ -413,3 +413,13 @@ class TestCases:
         assert {draw_options(seed).slice_thickness_mm for seed in range(50)} == {None, 5.0}
         bodies = Bodies((tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"))
         assert [draw_options(seed, bodies).anatomy is not None for seed in range(4)] == [False, False, False, True]
+
+
+def test_weights_come_back_from_an_onnx_file(tmp_path):
+    recipe = replace(RECIPES["liver_coarse"], channels=(4, 6), encoder_convolutions=(1, 1), decoder_convolutions=(1,),
+                     deep_supervision=0, patch=(8, 8, 8))  # fmt: skip
+    network = build_network(recipe)
+    folder = export_model(network, recipe, tmp_path, "Not trained")
+    weights = weights_of_onnx(folder / "model.onnx")
+    for name, values in network.state_dict().items():
+        assert torch.equal(weights[name], values), name

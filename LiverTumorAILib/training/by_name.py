@@ -32,6 +32,7 @@ def train_model(
     *,
     steps: int | None = None,
     device: str = "auto",
+    start: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Train a network by its recipe and put it into a model store.
@@ -54,6 +55,8 @@ def train_model(
         Length of the schedule, if not the recipe's.
     device: str
         'auto', 'cpu' or 'cuda'.
+    start: Path, optional
+        ONNX file of the same network whose weights to begin with.
     progress: Progress, optional
         Updated, and polled for cancel, at each step.
 
@@ -87,6 +90,7 @@ def train_model(
         validation=held_out,
         resume=resume,
         device=device,
+        start=start,
     )
     figures = {}
     if held_out:
@@ -95,7 +99,8 @@ def train_model(
             "cases": f"{len(held_out)} held-out cases of {data.name}",
             **{name: round(value, 4) if math.isfinite(value) else None for name, value in measured.items()},
         }
-    text = f"{recipe.steps} steps, one patch each, AdamW, on {described}."
+    origin = "" if start is None else f" from the weights of another training ({start.parent.name})"
+    text = f"{recipe.steps} steps{origin}, one patch each, AdamW, on {described}."
     return export_model(network, recipe, models_folder, text, figures)
 
 

@@ -168,3 +168,9 @@ def export_model(
         (partial / name).replace(folder / name)
     partial.rmdir()
     return folder
+
+
+def weights_of_onnx(path: Path) -> dict[str, torch.Tensor]:
+    """Weights by name of a network exported here; what only training needs (deeper heads) is not among them."""
+    model = onnx.load(str(path))
+    return {entry.name: torch.from_numpy(numpy_helper.to_array(entry).copy()) for entry in model.graph.initializer}

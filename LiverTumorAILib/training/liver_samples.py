@@ -21,8 +21,8 @@ from LiverTumorAILib.training.materials import SPACING_MM, Material
 from LiverTumorAILib.training.recipe import TrainingRecipe
 from LiverTumorAILib.training.scanner_faults import add_faults
 
-REAL_SHARE = 0.6
-LIVER_SHARE = 0.8
+REAL_SHARE = 0.65
+LIVER_SHARE = 0.7
 _ROTATION_DEG = (14.0, 9.0, 9.0)
 _SCALE = (0.75, 1.3)
 _ELASTIC_MM = 9.0
@@ -64,13 +64,22 @@ class LiverSampler:
         return [8 * np.argwhere(material.liver[::8, ::8, ::8]) for material in self.materials]
 
     @cached_property
-    def _groups(self) -> tuple[list[int], list[int]]:
-        real = [index for index, material in enumerate(self.materials) if material.is_real]
-        return real, [index for index in range(len(self.materials)) if index not in real]
+    def _donors(self) -> tuple[list[int], ...]:
+        """Materials of each CT, its transfers among them; each CT is drawn as often as any other."""
+        found: dict[str, list[int]] = {}
+        for index, material in enumerate(self.materials):
+            if material.is_real:
+                found.setdefault(material.donor, []).append(index)
+        return tuple(found.values())
+
+    @cached_property
+    def _synthetic(self) -> list[int]:
+        return [index for index, material in enumerate(self.materials) if not material.is_real]
 
     def _material(self, rng: np.random.Generator) -> int:
-        real, synthetic = self._groups
-        group = real if real and (not synthetic or rng.random() < REAL_SHARE) else synthetic
+        group = self._synthetic
+        if self._donors and (not group or rng.random() < REAL_SHARE):
+            group = self._donors[int(rng.integers(len(self._donors)))]
         return group[int(rng.integers(len(group)))]
 
     def _view(self, rng: np.random.Generator, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -94,7 +103,8 @@ class LiverSampler:
         liver = _sampled(material.liver[box].astype(np.float32), grid, "bilinear")
         stored = material.ct[box].astype(np.float32)
         image = _sampled(np.maximum(stored, -1024), grid, "bilinear")
-        unknown = _sampled((stored == UNKNOWN).astype(np.float32), grid, "nearest") > 0.5
+        # A voxel mixed with unknown ones would look like lung at the edge of a cut liver.
+        unknown = _sampled((stored == UNKNOWN).astype(np.float32), grid, "bilinear") > 0.01
         outside = ~(grid.abs() <= 1).all(dim=-1)[0].numpy()
         if material.is_real:
             image[unknown | outside] = np.nan

@@ -15,6 +15,7 @@ from LiverTumorAILib.training.cases import CaseFolder
 from LiverTumorAILib.training.checkpoint import MovingAverage, TrainingState
 from LiverTumorAILib.training.curves import Curves
 from LiverTumorAILib.training.device import reduced_precision, training_device
+from LiverTumorAILib.training.export import weights_of_onnx
 from LiverTumorAILib.training.losses import SegmentationLoss, deep_loss
 from LiverTumorAILib.training.recipe import TrainingRecipe
 from LiverTumorAILib.training.sampler import PatchSampler, Sampler, samples_ahead
@@ -65,6 +66,7 @@ def train(
     resume: bool = True,
     device: str = "auto",
     until: int | None = None,
+    start: Path | None = None,
 ) -> UNet3D:
     """Train a network by a recipe.
 
@@ -90,6 +92,8 @@ def train(
         'auto', 'cpu' or 'cuda'.
     until: int, optional
         Stop, with a checkpoint, after this many steps of the recipe's schedule.
+    start: Path, optional
+        ONNX file of the same network, exported here, whose weights to begin with instead of random ones.
 
     Returns
     -------
@@ -100,7 +104,7 @@ def train(
     progress = progress or Progress(stage="Training")
     where = training_device(device)
     run_folder.mkdir(parents=True, exist_ok=True)
-    state = _new_state(recipe, where)
+    state = _new_state(recipe, where, start)
     _resume(state, recipe, run_folder, resume, where)
     sampler = PatchSampler(recipe, data, augmentation or Augmentation()) if isinstance(data, CaseFolder) else data
     lesions = tuple(recipe.classes.index(name) for name in LESION_CLASSES if name in recipe.classes)
@@ -127,8 +131,11 @@ def train(
     return averaged_network(recipe, state, where)
 
 
-def _new_state(recipe: TrainingRecipe, device: torch.device) -> TrainingState:
-    network = build_network(recipe).to(device)
+def _new_state(recipe: TrainingRecipe, device: torch.device, start: Path | None = None) -> TrainingState:
+    network = build_network(recipe)
+    if start is not None:
+        network.load_state_dict(weights_of_onnx(start), strict=False)
+    network = network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     return TrainingState(network, optimizer, MovingAverage(network, recipe.ema))
 

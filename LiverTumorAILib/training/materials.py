@@ -32,6 +32,8 @@ MARGIN_MM = 50.0
 LEAST_DICE = 0.85
 """Of a transferred liver; a worse fit is left out."""
 LEAST_SLICES = 40
+TRANSFERRED = "_as_"
+"""In a material's name: the CT before it was warped onto the person behind it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class Material:
         """A material from labels and image; the liver follows from the labels."""
         grid = Grid(labels.shape, (SPACING_MM,) * 3)
         return cls(name, labels, liver_region(labels, grid).astype(np.uint8), ct)
+
+    @property
+    def donor(self) -> str:
+        """Name of the CT that this is or comes from."""
+        return self.name.split(TRANSFERRED)[0]
 
     @property
     def is_real(self) -> bool:
@@ -199,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not (chosen.folder / stem).is_dir():
             write_material(scan_material(stem, ct, labels), chosen.folder)
         for target in tqdm(maps[: chosen.transfers], desc=f"transfers of {stem}", file=sys.stderr):
-            name = f"{stem}_as_{target.name.split('.')[0]}"
+            name = f"{stem}{TRANSFERRED}{target.name.split('.')[0]}"
             if not (chosen.folder / name).is_dir():
                 material = transferred_material(name, ct, labels, read_map(target))
                 if material is not None:

@@ -95,7 +95,7 @@ class TrainingRecipe:
 RECIPES: Mapping[str, TrainingRecipe] = {
     "base_unet": TrainingRecipe(
         name="base_unet",
-        version="1",
+        version="2",
         title="3D U-Net for lesion types, liver, vessels and neighbouring organs on up to four CT phases",
         inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
         classes=BASE_CLASSES,
@@ -106,6 +106,10 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         channels=(16, 32, 64, 96, 128),
         encoder_convolutions=(1, 2, 2, 2, 1),
         decoder_convolutions=(1, 2, 2, 2),
+        steps=2400,
+        learning_rate=2e-3,
+        first_cases=80,
+        steps_per_case=40,
     ),
     "liver_coarse": TrainingRecipe(
         name="liver_coarse",
@@ -122,7 +126,7 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         encoder_convolutions=(1, 2, 2, 2, 2),
         decoder_convolutions=(1, 2, 2, 2),
         deep_supervision=1,
-        steps=2000,
+        steps=3200,
     ),
     "liver_fine": TrainingRecipe(
         name="liver_fine",
@@ -133,7 +137,7 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         presence_channels=False,
         classes=LIVER_CLASSES,
         spacing_mm=(1.5, 1.5, 1.5),
-        patch=(64, 112, 112),
+        patch=(48, 96, 96),
         window=(80, 128, 128),
         normalisation=IntensityNormalisation("window", -150.0, 250.0),
         channels=(12, 24, 48, 64, 96),
