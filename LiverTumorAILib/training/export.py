@@ -173,4 +173,5 @@ def export_model(
 def weights_of_onnx(path: Path) -> dict[str, torch.Tensor]:
     """Weights by name of a network exported here; what only training needs (deeper heads) is not among them."""
     model = onnx.load(str(path))
-    return {entry.name: torch.from_numpy(numpy_helper.to_array(entry).copy()) for entry in model.graph.initializer}
+    named = ((entry.name.removeprefix("network."), entry) for entry in model.graph.initializer)
+    return {name: torch.from_numpy(numpy_helper.to_array(entry).copy()) for name, entry in named}
