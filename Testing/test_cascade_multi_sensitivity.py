@@ -17,8 +17,9 @@ from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions import Certainty, Organ, read_findings, write_findings
 from LiverTumorAILib.lesions.reclassification import NOT_ASKED
-from LiverTumorAILib.pipeline import analyze
+from LiverTumorAILib.pipeline import Analysis, analyze
 from LiverTumorAILib.progress import Cancelled, Progress
+from LiverTumorAILib.report import write_results
 from LiverTumorAILib.study import Modality, Phase
 
 HCC = ((-60, 0, 10), (16, 12, 12), "HCC")
@@ -121,6 +122,19 @@ def test_moving_the_sensitivity_changes_the_lesions_in_less_than_a_second(findin
     again = control.findings_at(findings.sensitivity.factor)
     assert again.patient.opinions == findings.patient.opinions
     assert [lesion.evidence for lesion in again.lesions] == [lesion.evidence for lesion in findings.lesions]
+
+
+def test_a_results_folder_is_all_that_another_sensitivity_needs(findings, study, tmp_path):
+    tmp_path = tmp_path / "results"
+    tmp_path.mkdir()
+    write_results(Analysis(study, findings), tmp_path)
+    control = SensitivityControl.open(tmp_path)
+    found, expected = control.findings_at(20), SensitivityControl(study, findings).findings_at(20)
+    assert [lesion.measurement for lesion in found.lesions] == [lesion.measurement for lesion in expected.lesions]
+    assert found.patient == expected.patient
+    (tmp_path / "registered" / "portal_venous.nrrd").unlink()
+    with pytest.raises(LiverTumorAIError, match="lacks the registered phases"):
+        SensitivityControl.open(tmp_path)
 
 
 def test_findings_of_another_cascade_have_no_sensitivity_to_move(models, study):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -14,7 +15,7 @@ from LiverTumorAILib.cascades.liver_patches import LiverOnly, ask
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import Model, ModelStore, predict_probabilities
 from LiverTumorAILib.inference.liver import Liver
-from LiverTumorAILib.lesions import Findings, Organ, Provenance
+from LiverTumorAILib.lesions import Findings, Organ, Provenance, read_findings
 from LiverTumorAILib.lesions.certainty import missing_phase_warnings
 from LiverTumorAILib.lesions.joint import JointDecision, decide, joint_patient
 from LiverTumorAILib.lesions.organs import whole_liver
@@ -23,12 +24,16 @@ from LiverTumorAILib.lesions.sensitivity import LOW_FACTOR, Detection, LesionPro
 from LiverTumorAILib.lesions.sensitivity_file import SensitivityData
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
-from LiverTumorAILib.study import Modality, Phase
+from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
 
 SEGMENTATION = "base_unet"
 RECLASSIFICATION = "multi_sensitivity_reclassification"
 HIGH_FACTOR = 10.0
 """Sensitivity factor of "High" in the tables; Fig. 11 shows what others do."""
+
+REGISTERED_FOLDER = "registered"
+UNKNOWN_HU = -1024
+"""What stands in a results folder's registered phases where they show nothing."""
 
 OVERLAP = 0.25
 """Of the sliding window's patches."""
@@ -166,10 +171,13 @@ def detect_jointly(data: SensitivityData, factor: float, reference: sitk.Image, 
     A factor below 1 stands for both.
     """
     factors = (min(factor, LOW_FACTOR), factor)
-    low, high = (
-        reclassify(data.probabilities.detect(value, reference), data.opinions, reference, rule) for value in factors
-    )
-    return decide(low, high, factors)
+    part = data.probabilities.part_of(reference)
+    around = reference[part[::-1]]
+    low, high = (reclassify(data.probabilities.detect(value, around), data.opinions, around, rule) for value in factors)
+    decision = decide(low, high, factors)
+    labels = np.zeros(reference.GetSize()[::-1], np.uint16)
+    labels[part] = decision.detection.labels
+    return replace(decision, detection=replace(decision.detection, labels=labels))
 
 
 def assemble(
@@ -218,6 +226,20 @@ class SensitivityControl:
                 advice="Analyze the study with the cascade multi-sensitivity",
             )
 
+    @classmethod
+    def open(cls, folder: Path) -> "SensitivityControl":
+        """Of a results folder as `analyze` writes it; LiverTumorAIError if it lacks what is needed."""
+        findings = read_findings(folder)
+        files = {phase: Path(folder) / REGISTERED_FOLDER / f"{phase}.nrrd" for phase in Phase}
+        images = {phase: _read_phase(path) for phase, path in files.items() if path.is_file()}
+        if findings.reference_phase not in images:
+            raise LiverTumorAIError(
+                "The results folder lacks the registered phases", Path(folder).name, "Run the analysis again"
+            )
+        volumes = tuple(StudyVolume(image, phase) for phase, image in images.items())
+        study = RegisteredStudy(Study(findings.modality, volumes), findings.reference_phase, images)
+        return cls(study, findings)
+
     def detect(self, factor: float) -> JointDecision:
         """Individual lesions with a factor, not measured: what a slider shows while it moves."""
         return detect_jointly(self.findings.sensitivity, factor, self.findings.organ_labels)
@@ -238,6 +260,19 @@ class SensitivityControl:
             progress=progress,
         )
         return replace(found, phases=self.findings.phases, warnings=self.findings.warnings)
+
+
+def _read_phase(path: Path) -> sitk.Image:
+    """A registered phase of a results folder, NaN where it shows nothing."""
+    try:
+        stored = sitk.ReadImage(path, sitk.sitkFloat32)
+    except RuntimeError as error:
+        raise LiverTumorAIError("A registered phase cannot be read", path.name, "Run the analysis again") from error
+    values = sitk.GetArrayFromImage(stored)
+    values[values <= UNKNOWN_HU] = np.nan
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(stored)
+    return image
 
 
 def _small_enough(detection: Detection, reference: sitk.Image, rule: Rule) -> np.ndarray:

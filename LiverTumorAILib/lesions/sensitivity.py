@@ -75,6 +75,11 @@ class LesionProbabilities:
         both[1:] *= factor
         return ProbabilityMaps(("background", *self.types), both, self.grid)
 
+    def part_of(self, reference: sitk.Image) -> Box:
+        """The smallest box (z, y, x) of a reference grid in which lesions can be; all of it if there is none."""
+        whole = tuple(slice(0, length) for length in self.grid.shape)
+        return _part_of(reference, self.grid, whole) or tuple(slice(0, n) for n in reference.GetSize()[::-1])
+
     def detect(self, factor: float, reference: sitk.Image) -> "Detection":
         """Find individual lesions with a sensitivity factor: Eq. 2-6.
 

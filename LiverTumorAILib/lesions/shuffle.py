@@ -89,7 +89,9 @@ def transplant(images: np.ndarray, graft: Graft, corner: Sequence[int]) -> None:
     images[(slice(None), *target)] = host + weight * (np.nan_to_num(guest) - host)
 
 
-def find_places(rng: np.random.Generator, mask: np.ndarray, free: np.ndarray, count: int) -> list[Voxel]:
+def find_places(
+    rng: np.random.Generator, mask: np.ndarray, free: np.ndarray, count: int, fit: float = LEAST_FIT
+) -> list[Voxel]:
     """Draw places in healthy liver for a lesion, each as likely as any other.
 
     Parameters
@@ -102,12 +104,13 @@ def find_places(rng: np.random.Generator, mask: np.ndarray, free: np.ndarray, co
         bool (z, y, x), liver without lesions.
     count: int
         How many are wanted.
+    fit: float
+        Share of the lesion that has to lie in healthy liver; 1 for healthy liver that is to replace a lesion.
 
     Returns
     -------
     list of tuple of three ints
-        Where the lesion's bounding box would start; fewer than `count`, or none, if less than `LEAST_FIT` of the
-        lesion would lie in healthy liver everywhere else.
+        Where the lesion's bounding box would start; fewer than `count`, or none, if it does not fit anywhere else.
 
     """
     voxels = np.argwhere(mask)
@@ -121,7 +124,7 @@ def find_places(rng: np.random.Generator, mask: np.ndarray, free: np.ndarray, co
     for centre in centres:
         moved = voxels - start + (centre - middle)
         within = ((moved >= 0) & (moved < free.shape)).all(axis=1)
-        if free[tuple(moved[within].T)].sum() >= LEAST_FIT * len(voxels):
+        if free[tuple(moved[within].T)].sum() >= fit * len(voxels):
             places.append(tuple((centre - middle).tolist()))
         if len(places) == count:
             break

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from LiverTumorAILib.inference.preprocess import normalise
 from LiverTumorAILib.lesions.reclassification import RULE
-from LiverTumorAILib.lesions.shuffle import cut, find_places, take_graft, transplant
+from LiverTumorAILib.lesions.shuffle import LEAST_FIT, cut, find_places, take_graft, transplant
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.study import REFERENCE_ORDER, Phase
 from LiverTumorAILib.training.augmentation import (
@@ -90,12 +90,13 @@ def draw_patch(
     start, length = _extent(mask)
     if scheme is Scheme.ORIGINAL_POSITIVE:
         return _patch(liver, _corner(rng, start, length, shape), shape, mask)
-    moved = ndimage.binary_dilation(mask, iterations=_RIM) if scheme is Scheme.SHUFFLED_NEGATIVE else mask
-    places = find_places(rng, moved, liver.healthy, 1)
+    replaced = scheme is Scheme.SHUFFLED_NEGATIVE
+    moved = ndimage.binary_dilation(mask, iterations=_RIM) if replaced else mask
+    places = find_places(rng, moved, liver.healthy, 1, 1.0 if replaced else LEAST_FIT)
     if not places:
         return None
     images = _hounsfield(liver.images)
-    if scheme is Scheme.SHUFFLED_NEGATIVE:
+    if replaced:
         corner = _corner(rng, start, length, shape)
         patch = _patch(liver, corner, shape, mask)
         graft = take_graft(images, moved, recipe.spacing_mm, at=places[0])
