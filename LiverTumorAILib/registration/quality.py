@@ -31,6 +31,9 @@ VOLUME_CHANGE = Limit(0.25, 0.45)
 """Breathing moves the liver, but hardly changes the volume of its parts; another liver does not fit without that."""
 
 INVERSE_MM = Limit(1.5, 10.0)
+DOUBTS_THAT_FAIL = 3
+"""So many figures beyond their first limit are a failure, even if none is beyond its second."""
+
 MATCH_LOSS = 0.02
 """A registration that matches so much less than the headers alone is to be checked."""
 
@@ -74,10 +77,12 @@ def judge(
     )
     after, before = (agreement(reference, image, inside) for image in (moved, unmoved))
     outside = float(np.isnan(moved[inside]).mean()) if inside.any() else 1.0
-    volume_change = float(np.log(np.maximum(jacobian, 0.01)).std()) if inside.any() else 0.0
+    logarithm = np.log(np.maximum(jacobian, 0.01))
+    volume_change = float(np.sqrt(np.mean(logarithm**2))) if inside.any() else 0.0
     failed, check = _reasons(region.name, before, after, outside, volume_change, inverse_consistency_mm, jacobian)
+    has_failed = failed or len(check) >= DOUBTS_THAT_FAIL
     return RegistrationQuality(
-        Verdict.FAILED if failed else Verdict.CHECK if check else Verdict.GREEN,
+        Verdict.FAILED if has_failed else Verdict.CHECK if check else Verdict.GREEN,
         (*failed, *check),
         before.similarity,
         after.similarity,

@@ -41,7 +41,7 @@ class RegistrationQuality:
     misplaced_share: float
         Share (0-1) of the liver that is more similar 6 mm off.
     volume_change: float
-        Standard deviation of the logarithm of the Jacobian determinant in the liver.
+        Root mean square of the logarithm of the Jacobian determinant in the liver.
 
     """
 

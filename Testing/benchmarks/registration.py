@@ -1,134 +1,170 @@
-"""Registration against SimpleITK's demons and B-spline on pairs with a known breathing field.
+"""Registration against its peers on pairs with a known field.
 
-    python Testing/benchmarks/registration.py [--pairs N] [--out FILE.json]
+    python Testing/benchmarks/registration.py [--pairs N] [--peers DIR] [--back] [--out FILE.json]
 
-Prints for each method seconds, target registration error in the liver (mean and 95th percentile, mm), the
-number of folded voxels, and at the end how many times faster and how many times more exact this project is.
+Prints for each method seconds (of the clock, and of all processors), target registration error in the liver (mean and
+95th percentile, mm), folded voxels of the body and, with --back, inverse consistency: how far a liver point lies from
+itself after the method's field forward and its field of the swapped pair back.
+
+Each method runs in a process of its own. SimpleITK's come with this project. The others are looked for in --peers: the
+virtual environments `ants` (with antspyx), `elastix` (itk-elastix) and `convex` (convexAdam), and `deedsBCV` with the
+authors' binaries; what is not there is reported as missing.
 """
 
 import argparse
 import json
-import time
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from registration_pairs import ARTERIAL, NON_CONTRAST, Pair, make_pair, read_anatomy
+from registration_methods import METHODS
+from registration_pairs import ARTERIAL, NON_CONTRAST, Pair, make_pair, make_phantom_pair, read_anatomy
+from scipy import ndimage
 
-from LiverTumorAILib.registration import register
-
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-PAIRS = (
-    {"name": "arterial, 11 mm", "amplitude_mm": 11.0, "seed": 1, "moving_phase": ARTERIAL},
-    {"name": "non-contrast, 18 mm", "amplitude_mm": 18.0, "seed": 2, "moving_phase": NON_CONTRAST},
-    {"name": "non-contrast 10 mm slices", "amplitude_mm": 11.0, "seed": 3, "moving_phase": NON_CONTRAST,
+HERE = Path(__file__).resolve().parent
+DATA = HERE.parents[2] / "shared" / "data"
+SLIDING_MM = 6.0
+REAL = (
+    {"name": "real, arterial, 12 mm", "amplitude_mm": 12.0, "seed": 1, "moving_phase": ARTERIAL},
+    {"name": "real, non-contrast, 18 mm", "amplitude_mm": 18.0, "seed": 2, "moving_phase": NON_CONTRAST},
+    {"name": "real, arterial, 25 mm", "amplitude_mm": 25.0, "seed": 3, "moving_phase": ARTERIAL},
+    {"name": "real, non-contrast 10 mm slices, 10 mm", "amplitude_mm": 10.0, "seed": 4, "moving_phase": NON_CONTRAST,
      "moving_spacing": (1.75, 1.75, 10.0)},
-    {"name": "arterial, table 10 cm higher", "amplitude_mm": 11.0, "seed": 4, "moving_phase": ARTERIAL,
-     "shift_mm": (0.0, -100.0, 0.0)},
 )  # fmt: skip
+PHANTOMS = ({"name": "phantom, arterial, 15 mm", "seed": 5, "breathing_mm": 15.0},)
+ENVIRONMENTS = {"ANTs SyN": "ants", "elastix B-spline": "elastix", "convexAdam": "convex"}
+LONGEST_S = 900
+BODY_HU = -300.0
 
 
-def ours(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
-    """This project's registration."""
-    return register(fixed, moving).field
+def pairs(count: int) -> list[Pair]:
+    """The first pairs of the list."""
+    anatomy = read_anatomy(DATA)
+    makers = [lambda s=s: make_pair(anatomy, sliding_mm=SLIDING_MM, **s) for s in REAL]
+    makers += [lambda s=s: make_phantom_pair(**s) for s in PHANTOMS]
+    return [make() for make in makers[:count]]
 
 
-def demons(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
-    """SimpleITK's symmetric demons after histogram matching, on two resolutions."""
-    moving = sitk.HistogramMatching(sitk.Resample(moving, fixed, sitk.Transform(), sitk.sitkLinear, -1000.0), fixed)
-    coarse = [sitk.BinShrink(image, [2, 2, 2]) for image in (fixed, moving)]
-    method = sitk.FastSymmetricForcesDemonsRegistrationFilter()
-    method.SetNumberOfIterations(40)
-    method.SetStandardDeviations(2.0)
-    field = method.Execute(*coarse)
-    method.SetNumberOfIterations(10)
-    start = sitk.Resample(field, fixed, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkVectorFloat64, True)
-    return method.Execute(fixed, moving, start)
+def command(method: str, folder: Path, peers: Path | None) -> list[str] | None:
+    """How to run a method; None if it is not installed."""
+    line = [str(HERE / "registration_methods.py"), method, str(folder)]
+    if method in ENVIRONMENTS:
+        python = peers and peers / ENVIRONMENTS[method] / "bin" / "python"
+        return [str(python), *line] if python and python.exists() else None
+    if method.startswith("deeds"):
+        binaries = peers and peers / "deedsBCV"
+        there = binaries and (binaries / "deedsBCV").exists() and (binaries / "applyBCVfloat").exists()
+        return [sys.executable, *line, "--binaries", str(binaries)] if there else None
+    return [sys.executable, *line]
 
 
-def spline(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
-    """SimpleITK's B-spline with Mattes mutual information, control points every 30 mm."""
-    extent = [size * spacing for size, spacing in zip(fixed.GetSize(), fixed.GetSpacing(), strict=True)]
-    mesh = [max(round(length / 30), 3) for length in extent]
-    transform = sitk.BSplineTransformInitializer(fixed, mesh)
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(32)
-    method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(0.05, 1)
-    method.SetShrinkFactorsPerLevel([4, 2])
-    method.SetSmoothingSigmasPerLevel([2, 1])
-    method.SetOptimizerAsLBFGSB(numberOfIterations=30)
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetInitialTransform(transform, inPlace=True)
-    method.Execute(fixed, moving)
-    to_field = sitk.TransformToDisplacementFieldFilter()
-    to_field.SetReferenceImage(fixed)
-    return to_field.Execute(transform)
+def run(method: str, fixed: sitk.Image, moving: sitk.Image, peers: Path | None) -> tuple[sitk.Image, dict] | str:
+    """Field (LPS, mm) and seconds of a method; in words why there are none."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        line = command(method, folder, peers)
+        if line is None:
+            return "missing: not installed"
+        sitk.WriteImage(fixed, folder / "fixed.nii.gz")
+        sitk.WriteImage(moving, folder / "moving.nii.gz")
+        environment = {**os.environ, "PYTHONPATH": "" if method in ENVIRONMENTS else str(HERE.parents[1])}
+        try:
+            done = subprocess.run(line, check=False, env=environment, capture_output=True, text=True, timeout=LONGEST_S)
+        except subprocess.TimeoutExpired:
+            return f"stopped after {LONGEST_S} s"
+        if done.returncode:
+            return "failed: " + (done.stderr.strip().splitlines() or ["no message"])[-1]
+        field = sitk.ReadImage(next(folder.glob("field.*")), sitk.sitkVectorFloat64)
+        return field, json.loads((folder / "seconds.json").read_text())
 
 
-METHODS = {"this project": ours, "demons": demons, "B-spline": spline}
+def through(field: sitk.Image, points: np.ndarray) -> np.ndarray:
+    """Points (LPS, mm) through a field."""
+    transform = sitk.DisplacementFieldTransform(sitk.Image(field))
+    return np.array([transform.TransformPoint(point) for point in points.tolist()])
 
 
-def measure(pair: Pair, method: Callable[[sitk.Image, sitk.Image], sitk.Image]) -> dict[str, float]:
-    """Seconds, errors and folds of one method on one pair."""
-    started = time.monotonic()
-    field = method(pair.fixed, pair.moving)
-    seconds = time.monotonic() - started
+def folds(field: sitk.Image, fixed: sitk.Image) -> int:
+    """Voxels of the body that the field folds."""
+    body = np.stack([ndimage.binary_fill_holes(plane) for plane in sitk.GetArrayViewFromImage(fixed) > BODY_HU])
     jacobian = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field, True))
-    transform = sitk.DisplacementFieldTransform(sitk.Cast(field, sitk.sitkVectorFloat64))
-    errors = pair.errors(np.array([transform.TransformPoint(point) for point in pair.fixed_points.tolist()]))
-    return {
-        "seconds": seconds,
+    return int((jacobian[body] <= 0).sum())
+
+
+def measure(pair: Pair, method: str, peers: Path | None, back: bool) -> dict[str, float | str]:
+    """Figures of one method on one pair."""
+    result = run(method, pair.fixed, pair.moving, peers)
+    if isinstance(result, str):
+        return {"problem": result}
+    field, seconds = result
+    mapped = through(field, pair.fixed_points)
+    errors = pair.errors(mapped)
+    figures = {
+        **seconds,
         "tre_mean_mm": float(errors.mean()),
         "tre_95_mm": float(np.percentile(errors, 95)),
-        "folds": int((jacobian <= 0).sum()),
+        "folds": folds(field, pair.fixed),
     }
+    returned = run(method, pair.moving, pair.fixed, peers) if back else "not asked for"
+    if not isinstance(returned, str):
+        distances = np.linalg.norm(through(returned[0], mapped) - pair.fixed_points, axis=1)
+        figures["inverse_consistency_mm"] = float(distances.mean())
+    return figures
+
+
+def table_row(name: str, figures: dict[str, float | str]) -> str:
+    """One row of the table."""
+    if "problem" in figures:
+        return f"| {name} | {figures['problem']} | | | | |"
+    back = figures.get("inverse_consistency_mm")
+    return (
+        f"| {name} | {figures['seconds']:.1f} | {figures['processor_seconds']:.1f} | "
+        f"{figures['tre_mean_mm']:.2f} / {figures['tre_95_mm']:.2f} | {figures['folds']} | "
+        f"{'' if back is None else f'{back:.2f}'} |"
+    )
 
 
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=len(PAIRS), help="how many of the pairs")
+    parser.add_argument("--pairs", type=int, default=len(REAL) + len(PHANTOMS), help="how many of the pairs")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--peers", type=Path, help="folder of the peers")
+    parser.add_argument("--back", action="store_true", help="measure inverse consistency too; takes twice as long")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
-    anatomy = read_anatomy(DATA)
-    make = [make_pair(anatomy, **settings) for settings in PAIRS[: arguments.pairs]]
-    # The first call compiles, or reads the compiled kernels from disk.
-    register(sitk.BinShrink(make[0].fixed, [3, 3, 3]), sitk.BinShrink(make[0].moving, [3, 3, 3]))
+    peers = arguments.peers and arguments.peers.resolve()
     rows = []
-    for pair in make:
+    for pair in pairs(arguments.pairs):
         before = pair.errors(pair.fixed_points)
-        print(f"\n{pair.name}: before {before.mean():.2f} / {np.percentile(before, 95):.2f} mm", flush=True)
-        for name in arguments.methods:
-            figures = measure(pair, METHODS[name])
-            rows.append({"pair": pair.name, "method": name, **figures})
-            print(
-                f"  {name:14s} {figures['seconds']:7.1f} s  {figures['tre_mean_mm']:6.2f} / "
-                f"{figures['tre_95_mm']:6.2f} mm  {figures['folds']:7d} folds",
-                flush=True,
-            )
-    means = {
-        name: {
-            key: float(np.mean([row[key] for row in rows if row["method"] == name]))
-            for key in ("seconds", "tre_mean_mm", "tre_95_mm")
-        }
-        for name in arguments.methods
-    }
-    own = means.get("this project")
-    ratios = {
-        name: {key: figures[key] / own[key] for key in figures}
-        for name, figures in means.items()
-        if own and figures is not own
-    }
+        print(f"\n{pair.name}, {' x '.join(map(str, pair.fixed.GetSize()))}, {os.cpu_count()} cores\n")
+        print("| | seconds | processor seconds | liver TRE mean / 95% (mm) | folds | inverse consistency (mm) |")
+        print(f"|---|---|---|---|---|---|\n| before | | | {before.mean():.2f} / {np.percentile(before, 95):.2f} | | |")
+        for method in arguments.methods:
+            figures = measure(pair, method, peers, arguments.back)
+            rows.append({"pair": pair.name, "method": method, **figures})
+            print(table_row(method, figures), flush=True)
+            if arguments.out:
+                arguments.out.write_text(json.dumps(rows, indent=2))
+    _print_ratios(rows)
+
+
+def _print_ratios(rows: list[dict]) -> None:
+    """How many times longer, and how many times less exact, each peer is on the pairs that it did."""
+    own = {row["pair"]: row for row in rows if row["method"] == "this project" and "problem" not in row}
     print()
-    for name, ratio in ratios.items():
-        print(
-            f"{name} takes {ratio['seconds']:.1f} times as long, its error is {ratio['tre_mean_mm']:.1f} times as large"
-        )
-    if arguments.out:
-        arguments.out.write_text(json.dumps({"rows": rows, "means": means, "ratios": ratios}, indent=2))
+    for method in METHODS:
+        done = [row for row in rows if row["method"] == method and "problem" not in row and row["pair"] in own]
+        if method != "this project" and done:
+            slower, farther = (
+                np.mean([row[key] for row in done]) / np.mean([own[row["pair"]][key] for row in done])
+                for key in ("processor_seconds", "tre_mean_mm")
+            )
+            print(f"{method}: {slower:.1f} times the processor seconds, {farther:.1f} times the error")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from LiverTumorAILib.phantom import PhantomOptions, generate_phantom
 from LiverTumorAILib.phantom.labels import Tissue
+from LiverTumorAILib.registration import warp_points
+from LiverTumorAILib.study import Phase
 
 PORTAL_VENOUS = {
     Tissue.LIVER: 55, Tissue.SPLEEN: 75, Tissue.RIGHT_KIDNEY: 140, Tissue.LEFT_KIDNEY: 140, Tissue.AORTA: 110,
@@ -53,13 +56,16 @@ def read_anatomy(shared_data: Path) -> tuple[sitk.Image, sitk.Image]:
     return image, labels
 
 
-def breathing_field(body: sitk.Image, amplitude_mm: float, seed: int) -> sitk.Image:
-    """A smooth displacement field (LPS, mm): the dome moves along z, the wall does not, plus a random part."""
+def breathing_field(body: sitk.Image, amplitude_mm: float, seed: int, sliding_mm: float = 20.0) -> sitk.Image:
+    """A displacement field (LPS, mm): the dome moves along z, the wall does not, plus a smooth random part.
+
+    `sliding_mm` is the thickness of the layer between wall and organs in which the motion sets in.
+    """
     random = np.random.default_rng(seed)
     inside = ndimage.binary_fill_holes(sitk.GetArrayViewFromImage(body) > 0)
     spacing = body.GetSpacing()[::-1]
     depth = ndimage.distance_transform_edt(np.pad(inside, ((0, 0), (1, 1), (1, 1))), sampling=spacing)[:, 1:-1, 1:-1]
-    wall = ndimage.gaussian_filter(np.clip((depth - 15) / 20, 0, 1), 3.0)
+    wall = ndimage.gaussian_filter(np.clip((depth - 15) / sliding_mm, 0, 1), min(3.0, sliding_mm / 6))
     height = np.arange(inside.shape[0])[:, None, None] / inside.shape[0]
     cranial = np.exp(-(((height - 0.75) / 0.45) ** 2))
     vectors = np.zeros((*inside.shape, 3))
@@ -104,10 +110,11 @@ def make_pair(
     fixed_phase: dict[Tissue, float] = PORTAL_VENOUS,
     moving_phase: dict[Tissue, float] = ARTERIAL,
     noise: float = 12.0,
+    sliding_mm: float = 20.0,
 ) -> Pair:
     """A pair with a breathing field between its images; `shift_mm` displaces the moving image's header too."""
     image, labels = anatomy
-    field = breathing_field(image > -300, amplitude_mm, seed)
+    field = breathing_field(image > -300, amplitude_mm, seed, sliding_mm)
     size = np.array(image.GetSize()) * image.GetSpacing()
     origin = list(image.GetOrigin())
     origin[2] += max(0.0, size[2] - slices_mm) * 0.8
@@ -137,3 +144,14 @@ def make_pair(
     moving = _noisy(moving, noise, seed + 1)
     moving.SetOrigin((np.array(moving.GetOrigin()) + shift_mm).tolist())
     return Pair(name, _noisy(fixed, noise, seed), moving, fixed_points, moving_points + shift_mm)
+
+
+def make_phantom_pair(name: str, seed: int, breathing_mm: float, phase: Phase = Phase.ARTERIAL) -> Pair:
+    """A phase of a synthetic study against its reference phase."""
+    options = PhantomOptions(spacing_mm=(2.0, 1.75, 1.75), breathing_mm=breathing_mm, vary_coverage=False)
+    phantom = generate_phantom(seed, "ct4", options)
+    index = np.argwhere(sitk.GetArrayViewFromImage(phantom.organs) == Tissue.LIVER)[:, ::-1]
+    index = np.random.default_rng(seed).permutation(index)[:3000]
+    points = np.array([phantom.organs.TransformIndexToPhysicalPoint(i) for i in index.tolist()])
+    moved = warp_points(points, phantom.fields[phase])
+    return Pair(name, phantom.images[phantom.reference_phase], phantom.images[phase], points, moved)
