@@ -33,11 +33,18 @@ test: lint  ## style and the whole test suite
 bench: setup  ## figures of README and Docs; takes hours, see Testing/benchmarks
 	for script in Testing/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
-train: setup  ## make the training cases and train the base network; takes hours, resumes where it stopped
-	@mkdir -p runs/anatomies; cp $(ANATOMIES)/btcv_*.nii.gz runs/anatomies/ 2>/dev/null || echo "No real organ maps at $(ANATOMIES): synthetic anatomies only"
-	$(BIN)/python -m LiverTumorAILib.training.make_data runs/data/training --first-seed 10000 --count 200 --anatomies runs/anatomies
-	$(BIN)/python -m LiverTumorAILib.training.make_data runs/data/validation --first-seed 20000 --count 12
-	$(BIN)/livertumorai train --model base_unet --data runs/data
+DATA ?= ../shared/data
+EXAMPLE := $(DATA)/totalsegmentator/example_ct
+DONORS := $(foreach name,lidc_0001 acrin_nsclc_042,$(if $(wildcard runs/donors/$(name).nii.gz),--ct runs/donors/$(name).nii.gz --labels Resources/donors/$(name)_liver.nii.gz))
+
+train: setup  ## make the training data and train the liver networks and the base network; takes hours, resumes
+	@test -n "$(DONORS)" || echo "No CT in runs/donors: trained without them (see Resources/donors/README.md)"
+	$(BIN)/python -m LiverTumorAILib.training.materials runs/materials --anatomies $(ANATOMIES) --ct $(EXAMPLE).nii.gz --labels $(EXAMPLE)_labels.nii.gz $(DONORS) --transfers 36 6
+	$(BIN)/livertumorai train --model liver_coarse --data runs/materials
+	$(BIN)/livertumorai train --model liver_fine --data runs/materials
+	$(BIN)/python -m LiverTumorAILib.training.make_data runs/cases/training --first-seed 60000 --count 140 --anatomies $(ANATOMIES) --materials runs/materials
+	$(BIN)/python -m LiverTumorAILib.training.make_data runs/cases/validation --first-seed 20000 --count 12
+	$(BIN)/livertumorai train --model base_unet --data runs/cases --start models/base_unet/model.onnx
 
 clean:  ## remove what the other targets made, training runs excepted
 	rm -rf .venv demo-output .pytest_cache .ruff_cache

@@ -29,6 +29,7 @@ from LiverTumorAILib.training.materials import (
     transferred_material,
     write_material,
 )
+from LiverTumorAILib.training.materials import main as make_materials
 from LiverTumorAILib.training.recipe import RECIPES
 from LiverTumorAILib.training.sampler import samples_ahead
 from LiverTumorAILib.training.scanner_faults import add_faults
@@ -241,3 +242,16 @@ def test_a_tiny_training_ends_in_networks_that_the_two_steps_run(materials, tmp_
 def test_a_material_of_nothing_known_is_synthetic():
     labels = np.zeros((10, 10, 10), np.uint8)
     assert not Material.of("empty", labels, np.full(labels.shape, UNKNOWN, np.int16)).is_real
+
+
+def test_labels_that_start_at_zero_are_brought_to_their_ct(tmp_path):
+    labels, ct = body_map()
+    for name, volume, origin in (("ct", ct, (100.0, -50.0, 30.0)), ("labels", labels, (0.0, 0.0, 0.0))):
+        image = sitk.GetImageFromArray(volume.values)
+        image.SetSpacing(volume.spacing_mm[::-1])
+        image.SetOrigin(origin)
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    files = ["--ct", str(tmp_path / "ct.nii.gz"), "--labels", str(tmp_path / "labels.nii.gz")]
+    assert make_materials([str(tmp_path / "out"), *files, "--transfers", "0", "--synthetic", "0"]) == 0
+    (material,) = read_materials(tmp_path / "out")
+    assert np.median(material.ct[material.labels == Tissue.SPLEEN]) == 40 + 10 * int(Tissue.SPLEEN)

@@ -22,8 +22,14 @@ LIVER_MODELS = (COARSE, FINE)
 MARGIN_MM = 12.0
 """How far from the coarse liver the fine network looks."""
 
-SMALLEST_PART = 0.05
-"""Share of the largest part below which a separate part is no liver; a resected or split liver has large parts."""
+SMALLEST_PART = 0.03
+"""Share of the largest part below which a separate part is no liver."""
+
+WIDEST_GAP_MM = 20.0
+"""Between the parts of a split or resected liver; muscle that looks like liver lies farther away."""
+
+LEAST_DEPTH_MM = 60.0
+"""A thinner stack of slices is continued by repeating its ends, since the networks learned from bodies."""
 
 _OVERLAP = 0.35
 
@@ -78,7 +84,7 @@ def find_liver(image: sitk.Image, models: ModelStore, device: str = "auto", prog
     """
     progress = progress or Progress(stage="Liver")
     coarse = _coarse(image, models.load(COARSE, device), progress.part(0, 0.3))
-    parts = _sensible_parts(coarse.probabilities[1] > 0.5)
+    parts = _sensible_parts(coarse.probabilities[1] > 0.5, coarse.grid.spacing_mm)
     if not parts.any():
         return _liver_of(image, np.zeros(parts.shape, np.float32), coarse.grid)
     fine = _fine(image, coarse, parts, models.load(FINE, device), progress.part(0.3, 0.95))
@@ -94,7 +100,7 @@ def _coarse(image: sitk.Image, model: Model, progress: Progress) -> ProbabilityM
     values = sample_phase(image, grid)
     box = body_box({Phase.PORTAL_VENOUS: values}, card.normalisation)
     volume = normalise(values[box], card.normalisation)[None]
-    maps = sliding_window(volume, model.session, 2, card.patch, overlap=_OVERLAP, progress=progress)
+    maps = _predicted(volume, model, grid.spacing_mm[0], progress)
     cropped = grid.cropped(tuple(part.start for part in box), tuple(part.stop for part in box))
     return ProbabilityMaps(card.classes, maps, cropped)
 
@@ -112,8 +118,23 @@ def _fine(
     prior = grid.sample(coarse.grid.image(np.where(near, coarse.probabilities[1], 0).astype(np.float32)))
     wanted = grid.sample(coarse.grid.image(near.astype(np.uint8)), sitk.sitkNearestNeighbor) > 0
     volume = np.stack([normalise(sample_phase(_cut(image, grid), grid), card.normalisation), prior])
-    maps = sliding_window(volume, model.session, 2, card.patch, overlap=_OVERLAP, region=wanted, progress=progress)
+    maps = _predicted(volume, model, grid.spacing_mm[0], progress, wanted)
     return ProbabilityMaps(card.classes, maps, grid)
+
+
+def _predicted(
+    volume: np.ndarray, model: Model, step_mm: float, progress: Progress, wanted: np.ndarray | None = None
+) -> np.ndarray:
+    """Class probabilities float16 (2, z, y, x) of a volume (channels, z, y, x)."""
+    depth = volume.shape[1]
+    missing = max(int(np.ceil(LEAST_DEPTH_MM / step_mm)) - depth, 0)
+    ends = (missing // 2, missing - missing // 2)
+    if missing:
+        volume = np.pad(volume, ((0, 0), ends, (0, 0), (0, 0)), mode="edge")
+        wanted = None if wanted is None else np.pad(wanted, (ends, (0, 0), (0, 0)), mode="edge")
+    patch = model.card.patch
+    maps = sliding_window(volume, model.session, 2, patch, overlap=_OVERLAP, region=wanted, progress=progress)
+    return maps[:, ends[0] : ends[0] + depth]
 
 
 def _cut(image: sitk.Image, grid: NetworkGrid) -> sitk.Image:
@@ -127,20 +148,27 @@ def _cut(image: sitk.Image, grid: NetworkGrid) -> sitk.Image:
     return image[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))]
 
 
-def _sensible_parts(found: np.ndarray) -> np.ndarray:
-    """The largest connected part and every other one of a sensible size, in an array (z, y, x)."""
+def _sensible_parts(found: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray:
+    """The largest connected part (z, y, x), and every other one of a sensible size that lies near it."""
     parts = cc3d.connected_components(found, connectivity=6)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    keep = (sizes > 0) & (sizes >= SMALLEST_PART * sizes.max(initial=0))
-    return keep[parts]
+    large = np.flatnonzero((sizes > 0) & (sizes >= SMALLEST_PART * sizes.max(initial=0)))
+    if len(large) < 2:
+        return np.isin(parts, large)
+    step = tuple(max(round(3.0 / s), 1) for s in spacing_mm)
+    coarse = parts[tuple(slice(None, None, n) for n in step)]
+    sampling = [n * s for n, s in zip(step, spacing_mm, strict=True)]
+    away = ndimage.distance_transform_edt(coarse != sizes.argmax(), sampling=sampling)
+    gaps = ndimage.minimum(away, coarse, large)
+    return np.isin(parts, large[np.asarray(gaps) <= WIDEST_GAP_MM])
 
 
 def _liver_of(image: sitk.Image, probability: np.ndarray, grid: NetworkGrid) -> Liver:
     maps = ProbabilityMaps(("background", "liver"), np.stack([1 - probability, probability]), grid)
     on_image = maps.probability_on(image, "liver")
     values = sitk.GetArrayViewFromImage(on_image)
-    kept = _sensible_parts(values > 0.5)
+    kept = _sensible_parts(values > 0.5, image.GetSpacing()[::-1])
     if kept.any():
         box = box_of(kept)
         kept[box] = ndimage.binary_fill_holes(kept[box])

@@ -8,7 +8,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +158,15 @@ def read_map(path: Path) -> VoxelMap:
     return VoxelMap(sitk.GetArrayFromImage(image), image.GetSpacing()[::-1], image.GetOrigin()[::-1])
 
 
+def _placed_on(labels: VoxelMap, ct: VoxelMap) -> VoxelMap:
+    """Labels whose file starts at 0, brought to the CT whose extent they cover."""
+    extents = [np.asarray(volume.values.shape) * volume.spacing_mm for volume in (labels, ct)]
+    if any(labels.origin_mm) or np.abs(extents[0] - extents[1]).max() > max(ct.spacing_mm):
+        return labels
+    corner = np.asarray(ct.origin_mm) - np.asarray(ct.spacing_mm) / 2
+    return replace(labels, origin_mm=tuple((corner + np.asarray(labels.spacing_mm) / 2).tolist()))
+
+
 def _sampled_at(volume: VoxelMap, axes: Sequence[np.ndarray], order: int) -> np.ndarray:
     places = [(a - o) / s for a, o, s in zip(axes, volume.origin_mm, volume.spacing_mm, strict=True)]
     values = volume.values.astype(np.float32)
@@ -188,7 +197,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--anatomies", type=Path, help="folder of organ label maps (.nii.gz)")
     parser.add_argument("--ct", type=Path, action="append", default=[], help="real CT; may be given several times")
     parser.add_argument("--labels", type=Path, action="append", default=[], help="organ labels of each CT, in order")
-    parser.add_argument("--transfers", type=int, default=36, help="label maps onto which each CT is warped")
+    parser.add_argument(
+        "--transfers", type=int, nargs="+", default=[36], help="label maps onto which each CT is warped, in order"
+    )
     parser.add_argument("--synthetic", type=int, default=30, help="phantom bodies, half of them after label maps")
     chosen = parser.parse_args(arguments)
     maps = sorted(chosen.anatomies.glob("*.nii.gz")) if chosen.anatomies else []
@@ -200,12 +211,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not (chosen.folder / name).is_dir():
             anatomy = maps[-1 - index // 2 % len(maps)] if maps and index % 2 else None
             write_material(synthetic_material(name, 50_000 + index, anatomy), chosen.folder)
-    for ct_path, labels_path in zip(chosen.ct, chosen.labels, strict=True):
-        ct, labels = read_map(ct_path), read_map(labels_path)
+    for donor, (ct_path, labels_path) in enumerate(zip(chosen.ct, chosen.labels, strict=True)):
+        ct = read_map(ct_path)
+        labels = _placed_on(read_map(labels_path), ct)
         stem = ct_path.name.split(".")[0]
         if not (chosen.folder / stem).is_dir():
             write_material(scan_material(stem, ct, labels), chosen.folder)
-        for target in tqdm(maps[: chosen.transfers], desc=f"transfers of {stem}", file=sys.stderr):
+        number = chosen.transfers[min(donor, len(chosen.transfers) - 1)]
+        for target in tqdm(maps[:number], desc=f"transfers of {stem}", file=sys.stderr):
             name = f"{stem}{TRANSFERRED}{target.name.split('.')[0]}"
             if not (chosen.folder / name).is_dir():
                 material = transferred_material(name, ct, labels, read_map(target))
