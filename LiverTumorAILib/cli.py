@@ -105,7 +105,8 @@ def _register(arguments: argparse.Namespace, progress: Progress) -> None:
     for reason in quality.reasons:
         print(f"    {reason}")
     print(
-        f"    similarity {quality.similarity_before:.3f} -> {quality.similarity_after:.3f}, "
+        f"    similarity {quality.similarity_before:.3f} -> {quality.similarity_after:.3f}, match {quality.match:.2f}, "
+        f"{quality.misplaced_share:.0%} better 6 mm off, volume change {quality.volume_change:.0%}, "
         f"Jacobian {quality.jacobian_min:.2f} to {quality.jacobian_max:.2f}, "
         f"inverse consistency {quality.inverse_consistency_mm:.2f} mm, "
         f"outside {quality.outside_share:.0%}, {quality.seconds:.1f} s"

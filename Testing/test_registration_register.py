@@ -120,6 +120,10 @@ def test_a_study_is_registered_onto_its_reference_phase(study: Study) -> None:
 
     assert registered.quality[Phase.ARTERIAL].verdict is Verdict.FAILED
     assert any(text.startswith("Arterial phase left out") and "constant" in text for text in registered.warnings)
+    to_check = registered.quality[Phase.NON_CONTRAST].verdict is Verdict.CHECK
+    assert to_check == any(
+        text.startswith("Check the non-contrast phase's registration") for text in registered.warnings
+    )
     assert any("twice" in text and "A is used" in text and "B is not" in text for text in registered.warnings)
 
 
