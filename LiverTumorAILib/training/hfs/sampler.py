@@ -9,6 +9,7 @@ import torch
 
 from LiverTumorAILib.cascades.hfs_net import PHASES
 from LiverTumorAILib.inference.preprocess import normalise
+from LiverTumorAILib.inference.session import available_cores
 from LiverTumorAILib.study import Phase
 from LiverTumorAILib.training.hfs.augmentation import SliceAugmentation, SliceWarp, augment_hu
 from LiverTumorAILib.training.hfs.cases import HfsCase, Label, SliceContent, known_hu, target_mask
@@ -26,8 +27,6 @@ _SHARES = {
 
 _JITTER = 0.25
 """Of a patch's sides: how far its centre may lie from what it was chosen for."""
-
-_AHEAD = 4
 
 
 def kind_of_slice(content: SliceContent, tumour_px: tuple[float, float]) -> str | None:
@@ -76,13 +75,14 @@ class HfsSampler:
         pool = self._pools[rng.choice(len(self._pools), p=self._shares)]
         number, index = pool[rng.integers(len(pool))]
         case = self.cases[number]
+        stored = case.labels
         first = index if depth == 1 else index - int(rng.integers(depth))
         planes = np.arange(first, first + depth)
-        shown = (planes >= 0) & (planes < len(case.labels))
-        planes = np.clip(planes, 0, len(case.labels) - 1)
-        labels = np.asarray(case.labels[planes])
+        shown = (planes >= 0) & (planes < len(stored))
+        planes = np.clip(planes, 0, len(stored) - 1)
+        labels = np.asarray(stored[planes])
         sides = self.recipe.patch[1:]
-        warp = SliceWarp.draw(rng, self.augmentation, _centre(rng, np.asarray(case.labels[index]), sides), sides)
+        warp = SliceWarp.draw(rng, self.augmentation, _centre(rng, np.asarray(stored[index]), sides), sides)
         channels = [self._phase(rng, case, phase, planes, warp) for phase in self.recipe.inputs]
         if self.recipe.priors:
             channels += [warp.sample(prior) for prior in read_priors(case, planes)]
@@ -115,15 +115,17 @@ def _centre(rng: np.random.Generator, labels: np.ndarray, sides: Sequence[int]) 
     return float(y), float(x)
 
 
-def prefetched(sampler: Callable[[int], Batch], steps: Sequence[int], workers: int = 2) -> Iterator[Batch]:
+def prefetched(sampler: Callable[[int], Batch], steps: Sequence[int]) -> Iterator[Batch]:
     """The batches of steps in order, drawn by threads ahead of their use."""
+    workers = available_cores()
+    ahead = 2 * workers
     with ThreadPoolExecutor(workers) as pool:
-        coming = [pool.submit(sampler, step) for step in steps[:_AHEAD]]
+        coming = [pool.submit(sampler, step) for step in steps[:ahead]]
         try:
             for position in range(len(steps)):
                 batch = coming.pop(0).result()
-                if position + _AHEAD < len(steps):
-                    coming.append(pool.submit(sampler, steps[position + _AHEAD]))
+                if position + ahead < len(steps):
+                    coming.append(pool.submit(sampler, steps[position + ahead]))
                 yield batch
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

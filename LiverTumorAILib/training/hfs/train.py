@@ -71,7 +71,8 @@ def train_hfs_model(
     if recipe.priors:
         begin = 0.3
         _require_models(recipe, models_folder)
-        make_priors((*cases, *held_out), ModelStore(models_folder), "cpu", progress.part(0, begin))
+        where = "cpu" if device == "cpu" else "auto"  # torch may find a GPU that ONNX Runtime does not
+        make_priors((*cases, *held_out), ModelStore(models_folder), where, progress.part(0, begin))
     network = train(recipe, cases, run_folder, progress.part(begin, 0.9), resume=resume, device=device)
     training = f"{recipe.steps} steps on {len(cases)} synthetic studies; loss: {' + '.join(recipe.loss)}."
     folder = export_hfs_model(network, recipe, models_folder, training)
