@@ -21,6 +21,8 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from LiverTumorAILib.study import Phase
     from LiverTumorAILib.worker.job import Job
 
@@ -40,8 +42,10 @@ _addLibraryPath()
 from LiverTumorAIModule import acquisitions, packages, results  # noqa: E402
 from LiverTumorAIModule.activity import Activity  # noqa: E402
 from LiverTumorAIModule.analysis_panel import CHOOSE_STUDY, AnalysisPanel  # noqa: E402
+from LiverTumorAIModule.earlier_results import EarlierResults  # noqa: E402
 from LiverTumorAIModule.findings_panel import FindingsPanel  # noqa: E402
 from LiverTumorAIModule.parameters import LiverTumorAIParameterNode  # noqa: E402
+from LiverTumorAIModule.sessions import Sessions  # noqa: E402
 from LiverTumorAIModule.view_panel import ViewPanel  # noqa: E402
 
 
@@ -84,11 +88,13 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.activity = Activity(self.ui, self.updateButtons)
         self.findings = FindingsPanel(self.ui)
         self.views = ViewPanel(self.ui, self.findings)
-        self.analysis = AnalysisPanel(self.ui, self.activity, self.clearFindings, self.onResults)
+        self.earlier = EarlierResults(self.ui, self.logic.sessions, self.showResults)
+        self.analysis = AnalysisPanel(self.ui, self.activity, self.earlier, self.clearFindings, self.onResults)
         self._findPackages()
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.ui.studyPathLineEdit.currentPathChanged.connect(self.onStudyPathChanged)
         self.ui.cascadeComboBox.currentIndexChanged.connect(self.onCascadeChanged)
         self.ui.loadButton.clicked.connect(self.onLoad)
@@ -113,14 +119,16 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called each time the user opens this module."""
         self.initializeParameterNode()
         self.views.enableKeys(True)
-        self.findings.review.enableKeys(True)
+        self.findings.enableKeys(True)
+        if self.findings.shown is None and not self._missing and not self.busy:
+            self.earlier.offerInterrupted()
         if not self.ui.editingSection.collapsed:
             self.findings.openEditor()
 
     def exit(self) -> None:
         """Called each time the user opens another module."""
         self.views.enableKeys(False)
-        self.findings.review.enableKeys(False)
+        self.findings.enableKeys(False)
         self.findings.editing.close()
         self.setParameterNode(None)
 
@@ -147,6 +155,12 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.activity.say(CHOOSE_STUDY)
         if self.parent.isEntered:
             self.initializeParameterNode()
+
+    def onSceneEndImport(self, _caller: vtk.vtkObject, _event: str) -> None:
+        """Go on with the review that an opened scene holds."""
+        if self.findings.shown is None and not self._missing:
+            with slicer.util.tryWithErrorDisplay(_("The review in this scene cannot be shown.")):
+                self.analysis.showScene()
 
     def initializeParameterNode(self) -> None:
         """Make sure that a parameter node exists and is observed."""
@@ -192,14 +206,15 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         with slicer.util.tryWithErrorDisplay(_("The analysis cannot start.")):
             self.analysis.analyze(self.logic.makeAnalyzeJob(self._parameterNode, self.analysis.phases.chosen_phases))
 
-    def onResults(self, read: results.Results) -> None:
+    def onResults(self, show: Callable[[FindingsPanel], None]) -> None:
         """Show findings in views and panel."""
         acquisitions.remove_acquisitions()
-        self.findings.show(read)
+        show(self.findings)
         self.views.show()
+        self.earlier.hide()
         self.ui.studySection.collapsed = True
         self.onParametersChanged()
-        count = len(read.reading.lesions)
+        count = len(self.findings.shown.reading.lesions)
         advice = " A click on a row shows the lesion." if count else ""
         self.activity.say(f"{count} lesion{'' if count == 1 else 's'} found.{advice}")
 
@@ -231,8 +246,9 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onOpenReport(self) -> None:
         """Show the report in the web browser."""
-        report = self.findings.results.folder / "report.html"
-        if not report.is_file():
+        folder = self.findings.results.folder
+        report = folder / "report.html" if folder else None
+        if report is None or not report.is_file():
             self.activity.complain(_("These results hold no report. Analyze the study again."))
             return
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(report)))
@@ -245,14 +261,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exportResults(self, folder: str) -> None:
         """Save the results, with what was edited, to a new or empty folder."""
-        self.findings.editing.settle()
-        shown = self.findings.shown
-        export = results.Export(
-            results=self.findings.results,
-            edited=shown.current_findings() if shown.edited else None,
-            study=self._parameterNode.studyPath,
-            phases=self.analysis.phases.chosen_phases,
-        )
+        export = self.findings.export(self._parameterNode.studyPath, self.analysis.phases.chosen_phases)
         self.activity.say(_("Saving the results…"))
         self.activity.run(
             lambda: results.export_results(export, Path(folder)),
@@ -304,6 +313,7 @@ class LiverTumorAILogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self._folders = []
+        self.sessions = Sessions(Path(slicer.app.cachePath) / "LiverTumorAI")
 
     def getParameterNode(self) -> LiverTumorAIParameterNode:
         """The scene's parameter node, typed."""
@@ -334,7 +344,7 @@ class LiverTumorAILogic(ScriptedLoadableModuleLogic):
         return Job(
             "analyze",
             parameters.studyPath,
-            self._newFolder(),
+            self.sessions.begin(parameters.studyPath).results,
             phases=phases,
             cascade=parameters.cascade,
             device=parameters.device.value,
@@ -345,10 +355,11 @@ class LiverTumorAILogic(ScriptedLoadableModuleLogic):
         return str(self._folders[-1] / "results")
 
     def removeFolders(self) -> None:
-        """Remove what the jobs wrote; the user has exported what is worth keeping."""
+        """Remove what the jobs wrote, but for the results of the latest reviews."""
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
         self._folders = []
+        self.sessions.tidy()
 
 
 class LiverTumorAITest(ScriptedLoadableModuleTest):

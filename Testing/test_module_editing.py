@@ -98,3 +98,100 @@ def test_leaving_the_module_puts_the_tools_down(host, painted):
     assert editor.activeEffect() is None
     painted.parent.enter()
     assert painted.ui.liverCheckBox.isChecked()
+
+
+def click_at(host, point):
+    """Click a point (RAS, mm) in the axial view, centred on it first."""
+    widget = host.app.layoutManager().sliceWidget("Red")
+    widget.mrmlSliceNode().JumpSliceByCentering(*point)
+    host.process_events(0.1)
+    view = widget.viewWidget()
+    place = place_in_view(view, widget.mrmlSliceNode(), point)
+    for offset in (9, 0):
+        QTest.mouseMove(view, place + QPoint(offset, offset))
+        host.process_events(0.1)
+    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=place)
+    host.process_events(0.2)
+
+
+@pytest.fixture
+def fresh(host, painted):
+    """The panel with nothing corrected, the second lesion selected."""
+    painted.ui.editingSection.collapsed = True
+    while painted.ui.undoButton.isEnabled():
+        painted.ui.undoButton.click()
+    click_row(painted.ui.lesionTable, 1)
+    return painted
+
+
+def numbers(panel):
+    return [row[0] for row in table_texts(panel.ui.lesionTable)]
+
+
+def test_a_click_on_a_missed_lesion_draws_it(host, fresh, scene):
+    before = fresh.findings.shown.reading.masks["2.25.1002"]
+    QTest.keyClick(host.window, Qt.Key.Key_Delete)
+    assert numbers(fresh) == ["1", "3"]
+    assert fresh.findings.review.selected.label == 3
+    QTest.keyClick(host.window, Qt.Key.Key_L)
+    assert fresh.ui.addLesionButton.isChecked()
+    x, y, z = LESIONS[2][0]
+    click_at(host, (-x, -y, z))
+    host.wait_until(lambda: len(numbers(fresh)) == 3, 60)
+    assert numbers(fresh) == ["1", "3", "4"]
+    assert fresh.findings.review.selected.label == 4
+    assert table_texts(fresh.ui.lesionTable)[2][5] == "new"
+    drawn = fresh.findings.shown.reading.masks[fresh.findings.review.selected.uid]
+    ratio = sitk.GetArrayFromImage(drawn).sum() / sitk.GetArrayFromImage(before).sum()
+    assert ratio == pytest.approx(1, abs=0.1)
+    assert not fresh.ui.addLesionButton.isChecked()
+    assert "clicked point" not in owned_nodes(scene)
+
+
+def test_a_click_beside_all_lesions_is_explained(host, fresh):
+    fresh.ui.addLesionButton.click()
+    click_at(host, (60, -30, -20))
+    host.wait_until(lambda: host.messages.texts("error"), 60)
+    (message,) = host.messages.texts("error")
+    assert "looks like the liver" in message
+    assert numbers(fresh) == ["1", "2", "3"]
+
+
+def test_waiting_for_a_click_can_be_given_up(host, fresh, scene):
+    fresh.ui.addLesionButton.click()
+    fresh.ui.addLesionButton.click()
+    host.process_events(0.1)
+    click_at(host, (30, 45, -18))
+    assert numbers(fresh) == ["1", "2", "3"]
+    assert "clicked point" not in owned_nodes(scene)
+
+
+def test_lesions_are_merged_and_split_again(host, fresh):
+    fresh.ui.mergeLesionButton.menu().aboutToShow.emit()
+    actions = {action.text()[0]: action for action in fresh.ui.mergeLesionButton.menu().actions()}
+    assert sorted(actions) == ["1", "3"]
+    actions["3"].trigger()
+    assert numbers(fresh) == ["1", "2"]
+    fresh.ui.splitLesionButton.click()
+    assert numbers(fresh) == ["1", "2", "3"]
+    for count in (2, 3):
+        fresh.ui.undoButton.click()
+        assert len(numbers(fresh)) == count
+
+
+def test_a_lesion_without_a_neck_is_not_split(host, fresh):
+    fresh.ui.splitLesionButton.click()
+    assert "no neck" in host.messages.texts("error")[0]
+    host.errors.clear()
+    assert numbers(fresh) == ["1", "2", "3"]
+
+
+def test_undo_takes_back_a_stroke_that_was_not_measured_yet(host, fresh):
+    before = fresh.findings.shown.reading
+    fresh.ui.editingSection.collapsed = False
+    paint(host, fresh)
+    assert fresh.findings.shown.reading is not before
+    QTest.keyClick(host.window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert fresh.findings.shown.reading is before
+    mask = segment_mask(fresh.findings.shown.segmentation, "lesion-2")
+    assert sitk.GetArrayFromImage(mask).sum() == sitk.GetArrayFromImage(before.masks["2.25.1002"]).sum()

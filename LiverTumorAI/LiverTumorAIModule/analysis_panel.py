@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     )
     from LiverTumorAILib.worker.job import Job
     from LiverTumorAIModule.activity import Activity
+    from LiverTumorAIModule.earlier_results import EarlierResults
+    from LiverTumorAIModule.findings_panel import FindingsPanel
     from LiverTumorAIModule.results import Results
+    from LiverTumorAIModule.sessions import Session
 
 CHOOSE_STUDY = "Choose a folder that holds one liver study."
 
@@ -40,10 +43,11 @@ class AnalysisPanel:
     ui: SimpleNamespace
         The form's widgets by name.
     activity: Activity
+    earlier: EarlierResults
     on_study_shown: callable
         Called after another study was loaded, before its volumes enter the scene.
     on_results: callable
-        Receives the results of an analysis.
+        Receives a function that shows results in the findings panel that it is given.
 
     """
 
@@ -51,11 +55,12 @@ class AnalysisPanel:
         self,
         ui: SimpleNamespace,
         activity: Activity,
+        earlier: EarlierResults,
         on_study_shown: Callable[[], None],
-        on_results: Callable[[Results], None],
+        on_results: Callable[[Callable[[FindingsPanel], None]], None],
     ) -> None:
         self.ui = ui
-        self._activity = activity
+        self._activity, self._earlier = activity, earlier
         self._on_study_shown, self._on_results = on_study_shown, on_results
         self._job: Job | None = None
         self._found: PhasesFound | None = None
@@ -77,8 +82,33 @@ class AnalysisPanel:
         self.ui.phaseHintLabel.text = CHOOSE_STUDY
 
     def showResults(self, folder: Path) -> None:
-        """Read a results folder and hand it on."""
-        self._activity.run(lambda: results.read_results(folder), self._on_results)
+        """Read a results folder, with what was reviewed of it, and hand it on."""
+
+        def read() -> tuple[Results, Session]:
+            session = self._earlier.sessions.of_results(folder)
+            return results.read_results(folder, session.folder), session
+
+        self._activity.run(read, lambda found: self._on_results(lambda panel: panel.show(*found)))
+
+    def showScene(self) -> None:
+        """Hand on the review that the scene holds, if it holds one."""
+        from LiverTumorAILib.mrml.findings_scene import restore_findings
+
+        shown = restore_findings(slicer.mrmlScene)
+        if shown is None:
+            return
+
+        def prepare() -> Results:
+            images = {phase: shown.image(phase) for phase in shown.phases}
+            return results.Results(
+                None,
+                shown.findings,
+                images,
+                shown.reading,
+                results.prepared_details(shown.findings, images, shown.reading),
+            )
+
+        self._activity.run(prepare, lambda read: self._on_results(lambda panel: panel.showAgain(shown, read)))
 
     def updateButtons(self) -> None:
         """Enable what can be done now."""
@@ -111,7 +141,11 @@ class AnalysisPanel:
         if self._job.command == "load":
             volumes = self._found.volumes
             self._activity.say("Showing the study…")
-            self._activity.run(lambda: results.read_volumes(folder, volumes), self._showVolumes)
+            study = self._job.study
+            self._activity.run(
+                lambda: (results.read_volumes(folder, volumes), self._earlier.sessions.of_study(study)),
+                lambda read: self._showVolumes(*read),
+            )
         else:
             self._activity.say(f"Finished after {wording.duration(event.seconds)}. Reading the results…")
             self.showResults(folder)
@@ -122,7 +156,8 @@ class AnalysisPanel:
     def _onCancelledByUser(self, _event: CancelledByUser) -> None:
         self._activity.say("Cancelled. Nothing was left behind.")
 
-    def _showVolumes(self, images: list[sitk.Image]) -> None:
+    def _showVolumes(self, images: list[sitk.Image], earlier: Session | None) -> None:
+        self._earlier.offer(earlier)
         self._on_study_shown()
         acquisitions.show_acquisitions(self._found, images)
         acquisitions.show_acquisition(self._found.volumes[0].index)

@@ -109,6 +109,12 @@ class BackgroundTask:
         """Whether the result was not handed over yet."""
         return self._timer.active
 
+    def finish(self) -> None:
+        """Wait for the end and hand the result over now."""
+        self._thread.join()
+        if self.is_running:
+            self._poll()
+
     def forget(self) -> None:
         """Hand nothing over any more."""
         self._timer.stop()

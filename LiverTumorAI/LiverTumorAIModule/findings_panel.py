@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 import slicer
 
 from LiverTumorAIModule import wording
+from LiverTumorAIModule.autosave import Autosave
+from LiverTumorAIModule.correction_panel import CorrectionPanel
 from LiverTumorAIModule.review_panel import ReviewPanel
 from LiverTumorAIModule.segment_editing import SegmentEditing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import SimpleNamespace
 
     from LiverTumorAILib.mrml.findings_scene import SceneFindings
-    from LiverTumorAIModule.results import Results
+    from LiverTumorAILib.study import Phase
+    from LiverTumorAIModule.results import Export, Results
+    from LiverTumorAIModule.sessions import Session
 
 NOTHING_YET = "No findings yet."
 
@@ -35,36 +40,65 @@ class FindingsPanel:
         self.shown: SceneFindings | None = None
         self.editing = SegmentEditing(ui.editorContainer, self._followEdits)
         self.review = ReviewPanel(ui, self)
+        self.corrections = CorrectionPanel(ui, self)
+        self.autosave = Autosave(self._tell)
+        self.followers: list[Callable[[], None]] = []
         ui.shownPhaseComboBox.currentIndexChanged.connect(self._showPhase)
         ui.show3DButton.toggled.connect(self._show3D)
 
-    def show(self, results: Results) -> None:
-        """Show findings in the scene and in the panel."""
+    def show(self, results: Results, session: Session | None = None) -> None:
+        """Show findings in the scene and in the panel; the review is saved into the session."""
         from LiverTumorAILib.mrml.findings_scene import show_findings
-        from LiverTumorAILib.mrml.transforms import show_fields
 
-        self.editing.release()
+        self.clear()
         self.results = results
         self.shown = show_findings(results.findings, results.images, slicer.mrmlScene, results.reading)
-        show_fields(slicer.mrmlScene, results.fields)
+        self.autosave.begin(session, results.reading)
         self._begin()
         slicer.util.resetSliceViews()
         if self.shown.reading.lesions:
             self.selectLesion(self.shown.reading.lesions[0].uid)
 
+    def showAgain(self, shown: SceneFindings, results: Results) -> None:
+        """Show in the panel what the scene shows already, its views as they are."""
+        self.clear()
+        self.results, self.shown = results, shown
+        self._begin()
+
+    def export(self, study: str, phases: Mapping[int, Phase | None]) -> Export:
+        """What to save of the findings as they are now."""
+        from LiverTumorAIModule.results import Export
+
+        self.editing.settle()
+        shown = self.shown
+        export = Export(self.results, None, shown.reading, study, phases)
+        if shown.edited or export.source is None:
+            export = export._replace(edited=shown.current_findings())
+        return export
+
     def clear(self) -> None:
         """Forget findings, without touching the scene."""
         self.editing.release()
+        self.corrections.stop()
+        self.autosave.begin(None, None)
         self.results = self.shown = None
         self.review.clear()
         self.ui.summaryLabel.text = NOTHING_YET
         self._fillPhases()
         self.ui.show3DButton.checked = False
+        self._tellFollowers()
 
     def release(self) -> None:
         """Leave nothing behind in the application."""
         self.editing.release()
         self.review.release()
+        self.corrections.release()
+        self.autosave.begin(None, None)
+
+    def enableKeys(self, enabled: bool) -> None:
+        """Let the keys work or not."""
+        self.review.enableKeys(enabled)
+        self.corrections.enableKeys(enabled)
 
     def selectLesion(self, uid: str) -> None:
         """Move all views to a lesion, show its axes and make its segment the one to edit."""
@@ -74,6 +108,7 @@ class FindingsPanel:
         self.review.select(uid)
         self.shown.select(lesion)
         self._editSelected()
+        self._tellFollowers()
 
     def openEditor(self) -> None:
         """Open the segment editor on the selected lesion."""
@@ -84,6 +119,17 @@ class FindingsPanel:
         """Show what follows from the reading as it is now."""
         self.ui.summaryLabel.text = wording.summary(self.shown.summary)
         self.review.follow()
+        self.corrections.updateButtons()
+        self.autosave.note(self.shown.reading)
+        self._tellFollowers()
+
+    def _tellFollowers(self) -> None:
+        """Let other sections follow the selected lesion and its changes."""
+        for follow in self.followers:
+            follow()
+
+    def _tell(self, problem: str) -> None:
+        self.ui.statusLabel.text = problem
 
     def _begin(self) -> None:
         self._fillPhases()
@@ -153,3 +199,4 @@ class FindingsPanel:
         self.ui.exportButton.enabled = there and not busy
         self.ui.editingSection.enabled = there
         self.review.updateButtons()
+        self.corrections.updateButtons()

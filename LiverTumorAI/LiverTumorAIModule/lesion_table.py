@@ -76,6 +76,12 @@ class LesionTable:
         """UIDs of the lesions shown, from top to bottom."""
         return [row.lesion.uid for row in self._rows]
 
+    def neighbour(self, uid: str | None) -> str | None:
+        """The lesion that takes a lesion's place when it goes: the next one, else the one before."""
+        others = [other for other in self.uids if other != uid]
+        row = self.uids.index(uid) if uid in self.uids else 0
+        return others[min(row, len(others) - 1)] if others else None
+
     def select(self, uid: str | None) -> None:
         """Select a lesion's row without telling anybody; no row if the lesion is not shown."""
         row = self.uids.index(uid) if uid in self.uids else -1

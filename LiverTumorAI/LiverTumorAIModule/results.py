@@ -22,9 +22,12 @@ DICOM_FILES = ("seg.dcm", "sr.dcm")
 
 
 class Results(NamedTuple):
-    """Findings, registered images (reference grid, LPS, mm), their fields and the reading of a results folder."""
+    """Findings, registered images (reference grid, LPS, mm) and the reading of a results folder.
 
-    folder: Path
+    The folder is None where a saved scene brought them back.
+    """
+
+    folder: Path | None
     findings: Findings
     images: Mapping[Phase, sitk.Image]
     reading: Reading
@@ -32,8 +35,15 @@ class Results(NamedTuple):
     fields: Mapping[Phase, sitk.Image] = {}
 
 
-def read_results(folder: Path) -> Results:
-    """Read a results folder; LiverTumorAIError if it is none or lacks the reference phase's image."""
+def read_results(folder: Path, session: Path | None = None) -> Results:
+    """Read a results folder, with the reading that its session saved, or that was exported with it.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If it is none, is broken or lacks the reference phase's image.
+
+    """
     import SimpleITK as sitk
 
     from LiverTumorAILib.errors import LiverTumorAIError
@@ -56,7 +66,7 @@ def read_results(folder: Path) -> Results:
         )
     files = {phase: folder / "fields" / f"{phase}.nrrd" for phase in Phase}
     fields = {phase: sitk.ReadImage(file) for phase, file in files.items() if file.is_file()}
-    reading = read_reading(folder) or begin_reading(findings)
+    reading = (read_reading(session) if session else None) or read_reading(folder) or begin_reading(findings)
     return Results(folder, findings, images, reading, prepared_details(findings, images, reading), fields)
 
 
@@ -75,12 +85,19 @@ def read_volumes(folder: Path, volumes: tuple[FoundVolume, ...]) -> list[sitk.Im
 
 
 class Export(NamedTuple):
-    """What to save: a results folder, and the findings as they are now where the user edited them."""
+    """What to save: a results folder, and findings and reading as they are now where the user edited them."""
 
     results: Results
     edited: Findings | None
+    reading: Reading
     study: str
     phases: Mapping[int, Phase | None]
+
+    @property
+    def source(self) -> Path | None:
+        """The results folder; None where there is none, or it was deleted meanwhile."""
+        folder = self.results.folder
+        return folder if folder is not None and folder.is_dir() else None
 
 
 def export_results(export: Export, out: Path) -> Path:
@@ -90,13 +107,23 @@ def export_results(export: Export, out: Path) -> Path:
     """
     from LiverTumorAILib.folders import new_folder
 
-    source = export.results.folder
     with new_folder(out) as folder:
-        left_out = shutil.ignore_patterns(*DICOM_FILES) if export.edited else None
-        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=left_out)
+        if export.source is not None:
+            left_out = shutil.ignore_patterns(*DICOM_FILES) if export.edited else None
+            shutil.copytree(export.source, folder, dirs_exist_ok=True, ignore=left_out)
+        else:
+            _write_images(export.results.images, folder / "registered")
         if export.edited:
             _rewrite(export, folder)
     return out
+
+
+def _write_images(images: Mapping[Phase, sitk.Image], folder: Path) -> None:
+    import SimpleITK as sitk
+
+    folder.mkdir()
+    for phase, image in images.items():
+        sitk.WriteImage(sitk.Cast(sitk.Round(image), sitk.sitkInt16), folder / f"{phase}.nrrd")
 
 
 def _rewrite(export: Export, folder: Path) -> None:
@@ -104,16 +131,18 @@ def _rewrite(export: Export, folder: Path) -> None:
     from LiverTumorAILib.registration import RegisteredStudy
     from LiverTumorAILib.report.html import write_report
     from LiverTumorAILib.report.lesions_csv import write_lesions_csv
+    from LiverTumorAILib.review.files import write_reading
     from LiverTumorAILib.study import Study, StudyVolume
 
     findings, images = export.edited, export.results.images
     shutil.rmtree(folder / "heatmaps", ignore_errors=True)
     write_findings_files(findings, folder)
+    write_reading(export.reading, folder)
     write_lesions_csv(findings, folder / "lesions.csv")
     study = Study(findings.modality, tuple(StudyVolume(image, phase) for phase, image in images.items()))
     registered = RegisteredStudy(study, findings.reference_phase, images)
     write_report(registered, findings, folder / "report.html")
-    if (export.results.folder / DICOM_FILES[0]).exists() and Path(export.study).exists():
+    if export.source and (export.source / DICOM_FILES[0]).exists() and Path(export.study).exists():
         _rewrite_dicom(export, folder)
 
 

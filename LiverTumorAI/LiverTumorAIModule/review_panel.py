@@ -115,12 +115,12 @@ class ReviewPanel:
 
     def follow(self) -> None:
         """Show the reading as it is now."""
-        reading = self.reading
+        reading, heir = self.reading, self.table.neighbour(self._selected)
         self.table.show([self._row(lesion) for lesion in reading.lesions] if reading else [])
-        if self.selected is None and self._selected is not None:
+        if self.selected is None:
             self._selected = None
-            if self.table.uids:
-                self._findings.selectLesion(self.table.uids[0])
+            if heir is not None:
+                self._findings.selectLesion(heir)
         self.table.select(self._selected)
         self.ui.reviewedLabel.text = wording.reviewed(reading) if reading else ""
         self.ui.targetsLabel.text = wording.targets(reading) if reading else ""

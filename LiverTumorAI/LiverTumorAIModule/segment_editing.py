@@ -66,7 +66,9 @@ class SegmentEditing:
             return
         if self._editor is None:
             self._editor = slicer.qMRMLSegmentEditorWidget()
-            self._editor.maximumNumberOfUndoStates = 10
+            # The panel's own undo knows strokes and decisions in one order.
+            self._editor.undoEnabled = False
+            self._editor.addRemoveSegmentButtonsVisible = False
             self._editor.segmentationNodeSelectorVisible = False
             self._editor.sourceVolumeNodeSelectorVisible = False
             self._editor.switchToSegmentationsButtonVisible = False
@@ -89,6 +91,11 @@ class SegmentEditing:
             self._editor.setActiveEffect(None)
             self._editor.uninstallKeyboardShortcuts()
             self._editor.removeViewObservations()
+
+    def putToolsDown(self) -> None:
+        """Let a click in a view be a click."""
+        if self._editor is not None:
+            self._editor.setActiveEffect(None)
 
     def release(self) -> None:
         """Let go of nodes before the scene closes."""

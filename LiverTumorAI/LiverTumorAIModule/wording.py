@@ -63,8 +63,12 @@ def millilitres(volume_mm3: float) -> str:
 
 
 def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
-    """Type with its probability, or that the reader has set it."""
-    share = "(set)" if typed_by_hand else f"{lesion.type_probabilities.get(lesion.type, 0.0):.0%}"
+    """Type with its probability, or that the reader has set it, or that nobody has."""
+    from LiverTumorAILib.review.corrections import NOT_JUDGED
+
+    share = f"{lesion.type_probabilities.get(lesion.type, 0.0):.0%}"
+    if typed_by_hand or NOT_JUDGED in lesion.certainty_reasons:
+        share = "(set)" if typed_by_hand else "?"
     return f"{type_title(lesion.type)} {share}"
 
 
@@ -78,8 +82,9 @@ def lesion_hint(lesion: Lesion, place: str = "", typed_by_hand: bool = False) ->
     likely = sorted(lesion.type_probabilities.items(), key=lambda item: -item[1])
     types = ", ".join(f"{kind.title} {probability:.0%}" for kind, probability in likely[:3] if probability >= 0.01)
     measurement = lesion.measurement
+    named = type_and_share(lesion, typed_by_hand)
     lines = [
-        f"Lesion {lesion.label}: " + (type_and_share(lesion, True) if typed_by_hand else types),
+        f"Lesion {lesion.label}: " + (types if named.endswith("%") else named),
         f"Greatest 3D diameter {measurement.max_3d_diameter_mm:.0f} mm, volume "
         f"{millilitres(measurement.volume_mm3)} ± {millilitres(measurement.volume_uncertainty_mm3)}",
     ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import SimpleITK as sitk
 import slicer
 
-from LiverTumorAILib.lesions import Findings, Lesion
+from LiverTumorAILib.lesions import Findings, Lesion, Point
 from LiverTumorAILib.mrml import markups, views
 from LiverTumorAILib.mrml.nodes import owned_nodes, put_in_folder, remove_folder, remove_owned
 from LiverTumorAILib.mrml.saved_reading import VOLUME_PREFIX, read_scene, save_reading
@@ -21,6 +21,7 @@ from LiverTumorAILib.mrml.segmentation import (
 )
 from LiverTumorAILib.mrml.volumes import show_volume
 from LiverTumorAILib.review.corrections import Corrector, same_voxels
+from LiverTumorAILib.review.grow import grow_lesion
 from LiverTumorAILib.review.history import History
 from LiverTumorAILib.review.reading import Reading, ReviewState, begin_reading, reviewed_findings, summary_of
 from LiverTumorAILib.study import Phase
@@ -166,6 +167,21 @@ class SceneFindings:
         if kept is not None and not same_voxels(kept, mask):
             set_segment_mask(self.segmentation, segment_id, kept)
         return self.lesion(lesion.uid)
+
+    def reading_with_lesion_at(self, point: Point) -> Reading:
+        """The present reading and, as its last lesion, the one that a click (LPS, mm) means; touches no node.
+
+        Raises
+        ------
+        LiverTumorAIError
+            If there is no lesion to be seen.
+
+        """
+        cached = self._original.sensitivity
+        taken = {lesion.uid: self.reading.masks[lesion.uid] for lesion in self.reading.present}
+        maps = cached.probabilities.maps if cached else None
+        grown = grow_lesion(point, self._images, self._original.organ_labels, taken, maps)
+        return self.corrector.add(self.reading, grown.mask, grown.type_probabilities)
 
     def current_findings(self) -> Findings:
         """The findings as the reader leaves them, label image included; rejected lesions are left out."""

@@ -12,11 +12,12 @@ from scipy import ndimage
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions import Certainty, Enhancement, Lesion, LesionType
 from LiverTumorAILib.measurement import measure_mask
-from LiverTumorAILib.review.reading import Reading, ReviewState, box_image, box_of
+from LiverTumorAILib.review.reading import Reading, ReviewState, box_image, box_of, take_away
 from LiverTumorAILib.review.remeasure import bounding_box_mm, centroid_mm, remeasure
 from LiverTumorAILib.study import Phase
 
-BY_HAND = "added by the reader, type not judged yet"
+BY_HAND = "added by the reader"
+NOT_JUDGED = "no network judged its type"
 NECK_DEPTHS_MM = (8.0, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0)
 """How much thinner than both its sides a neck is, deepest first; less is the roughness of a drawn outline."""
 
@@ -75,6 +76,7 @@ class Corrector:
         own = self._free(reading, mask, set())
         if own is None:
             raise LiverTumorAIError("A lesion is there already", advice="Choose it in the table and correct it")
+        reasons = (BY_HAND,) if probabilities else (BY_HAND, NOT_JUDGED)
         probabilities = probabilities or {kind: float(kind is LesionType.OTHER) for kind in LesionType}
         lesion = Lesion(
             uid=generate_uid(),
@@ -82,7 +84,7 @@ class Corrector:
             type=max(probabilities, key=probabilities.get),
             type_probabilities=dict(probabilities),
             certainty=Certainty.UNCERTAIN,
-            certainty_reasons=(BY_HAND,),
+            certainty_reasons=reasons,
             score=1.0,
             centroid_mm=centroid_mm(own),
             bounding_box_mm=bounding_box_mm(own),
@@ -127,7 +129,7 @@ class Corrector:
         voxels = sitk.GetArrayFromImage(mask) > 0
         for lesion in reading.present:
             if lesion.uid not in but:
-                _take_away(voxels, box, reading.masks[lesion.uid], self.grid)
+                take_away(voxels, box, reading.masks[lesion.uid], self.grid)
         return self._cropped(voxels, box)
 
     def _cropped(self, voxels: np.ndarray, box: tuple[slice, ...]) -> sitk.Image | None:
@@ -177,16 +179,6 @@ def same_voxels(first: sitk.Image, second: sitk.Image) -> bool:
         and np.allclose(first.GetOrigin(), second.GetOrigin())
         and np.array_equal(sitk.GetArrayViewFromImage(first), sitk.GetArrayViewFromImage(second))
     )
-
-
-def _take_away(voxels: np.ndarray, box: tuple[slice, ...], mask: sitk.Image, grid: sitk.Image) -> None:
-    other = box_of(mask, grid)
-    low = [max(a.start, b.start) for a, b in zip(box, other, strict=True)]
-    high = [min(a.stop, b.stop) for a, b in zip(box, other, strict=True)]
-    if all(start < stop for start, stop in zip(low, high, strict=True)):
-        here = tuple(slice(a - side.start, b - side.start) for a, b, side in zip(low, high, box, strict=True))
-        there = tuple(slice(a - side.start, b - side.start) for a, b, side in zip(low, high, other, strict=True))
-        voxels[here] &= sitk.GetArrayViewFromImage(mask)[there] == 0
 
 
 def _cut_at_neck(mask: sitk.Image) -> np.ndarray:

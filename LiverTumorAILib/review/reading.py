@@ -151,6 +151,17 @@ def box_of(mask: sitk.Image, grid: sitk.Image) -> tuple[slice, ...]:
     )
 
 
+def take_away(voxels: np.ndarray, box: tuple[slice, ...], mask: sitk.Image, grid: sitk.Image) -> None:
+    """Clear the voxels (bool; z, y, x) of a box of a grid that a mask has; the mask is another box of it."""
+    other = box_of(mask, grid)
+    low = [max(a.start, b.start) for a, b in zip(box, other, strict=True)]
+    high = [min(a.stop, b.stop) for a, b in zip(box, other, strict=True)]
+    if all(start < stop for start, stop in zip(low, high, strict=True)):
+        here = tuple(slice(a - side.start, b - side.start) for a, b, side in zip(low, high, box, strict=True))
+        there = tuple(slice(a - side.start, b - side.start) for a, b, side in zip(low, high, other, strict=True))
+        voxels[here] &= sitk.GetArrayViewFromImage(mask)[there] == 0
+
+
 def labels_of(reading: Reading, grid: sitk.Image) -> sitk.Image:
     """The lesions that were not rejected as uint16 label image on the reference grid."""
     labels = np.zeros(grid.GetSize()[::-1], np.uint16)

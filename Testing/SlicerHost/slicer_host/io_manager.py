@@ -22,6 +22,7 @@ _TYPES = {
     ".stl": "ModelFile",
     ".obj": "ModelFile",
     ".ply": "ModelFile",
+    ".mrb": "SceneFile",
 }
 
 
@@ -31,8 +32,16 @@ class qSlicerCoreIOManager(QObject):  # noqa: N801
         suffix = max((s for s in _TYPES if name.endswith(s)), key=len, default=None)
         return _TYPES.get(suffix, "NoFile")
 
+    def loadScene(self, fileName: str, clear: bool = True, userMessages=None) -> bool:
+        """Open a bundle (.mrb); Slicer's other kinds of scene are not offered."""
+        if clear:
+            slicer.app._core.close_scene()
+        return bool(slicer.mrmlScene.ReadFromMRB(fileName, False))
+
     def loadNodes(self, fileType: str, parameters: dict, loadedNodes=None, userMessages=None) -> bool:
         path = str(parameters["fileName"])
+        if fileType == "SceneFile":
+            return self.loadScene(path, parameters.get("clear", True))
         name = parameters.get("name") or Path(path).name.split(".")[0]
         node = self._load(fileType, path, name, parameters)
         if node is None:
@@ -62,6 +71,8 @@ class qSlicerCoreIOManager(QObject):  # noqa: N801
         return node.GetClassName()
 
     def saveNodes(self, fileType: str, parameters: dict, userMessages=None, scene=None) -> bool:
+        if fileType == "SceneFile":
+            return bool(slicer.mrmlScene.WriteToMRB(str(parameters["fileName"])))
         node = slicer.mrmlScene.GetNodeByID(parameters["nodeID"])
         storage = node.GetStorageNode()
         if storage is None:
