@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import qt
 import slicer
 
+from LiverTumorAIModule.heatmap_panel import HeatmapPanel
+from LiverTumorAIModule.measure_panel import MeasurePanel
 from LiverTumorAIModule.view_keys import Keys
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class ViewPanel:
         ui.slabSpinBox.valueChanged.connect(self._setSlab)
         ui.editingSection.contentsCollapsed.connect(lambda *_: self.enableKeys(True))
         slicer.app.layoutManager().layoutChanged.connect(self._followLayout)
+        self._heatmaps = HeatmapPanel(ui, findings)
+        self._measures = MeasurePanel(ui, findings)
         self._keys = Keys(self._actions())
         self._keys.enable(False)
 
@@ -86,12 +90,15 @@ class ViewPanel:
         self.ui.blinkPhaseComboBox.clear()
         self.ui.windowComboBox.clear()
         self.ui.slabSpinBox.value = 0
+        self.ui.heatmapButton.checked = False
         self._removeLabels()
 
     def release(self) -> None:
         """Leave nothing behind in the application."""
         slicer.app.layoutManager().layoutChanged.disconnect(self._followLayout)
         self._keys.remove()
+        self._heatmaps.release()
+        self._measures.release()
         self.clear()
         if self._crosshair is not None:
             self._crosshair.hide()
@@ -99,6 +106,7 @@ class ViewPanel:
     def enableKeys(self, enabled: bool) -> None:
         """Let the keys work or not; digits choose the tools while the segment editor is open."""
         self._keys.enable(enabled)
+        self._heatmaps.enableKeys(enabled)
         if not self.ui.editingSection.collapsed:
             self._keys.enable(False, PHASE_KEYS)
         if not enabled:

@@ -9,13 +9,12 @@ import SimpleITK as sitk
 from pydicom.uid import generate_uid
 from scipy import ndimage
 
-from LiverTumorAILib.explanation import probability_heatmap
-from LiverTumorAILib.inference import ProbabilityMaps
+from LiverTumorAILib.explanation import can_explain, lesion_evidence, probability_heatmap
+from LiverTumorAILib.inference import Model, ProbabilityMaps
 from LiverTumorAILib.lesions import (
     Certainty,
     Findings,
     Lesion,
-    LesionType,
     Measurement,
     PhaseRecord,
     Provenance,
@@ -43,6 +42,8 @@ class Segmented:
         One for each lesion label.
     maps: ProbabilityMaps
         Class probabilities for the heatmaps.
+    network: Model, optional
+        The segmentation network; if its file holds what it takes, heatmaps show what spoke for and against the types.
 
     """
 
@@ -50,6 +51,7 @@ class Segmented:
     lesion_labels: sitk.Image
     instances: tuple[LesionInstance, ...]
     maps: ProbabilityMaps
+    network: Model | None = None
 
 
 def assemble_findings(
@@ -81,14 +83,9 @@ def assemble_findings(
     """
     started = time.perf_counter()
     organs, labels = segmented.organ_labels, segmented.lesion_labels
-    measurements = measure_lesions(labels, study.images, organs, progress)
-    heatmaps = {
-        _heatmap_name(instance): probability_heatmap(
-            segmented.maps, _class_of(instance.type, segmented.maps), labels, instance.label
-        )
-        for instance in segmented.instances
-    }
-    lesions = _lesions(study, segmented, measurements)
+    measurements = measure_lesions(labels, study.images, organs, progress.part(0, 0.3))
+    heatmaps = _heatmaps(study, segmented, progress.part(0.3, 1))
+    lesions = _lesions(study, segmented, measurements, heatmaps)
     liver = whole_liver(sitk.GetArrayViewFromImage(organs), sitk.GetArrayViewFromImage(labels))
     cut = (LIVER_CUT,) if _reaches_edge(liver) else ()
     seconds = {**provenance.seconds, "measurement": time.perf_counter() - started}
@@ -125,7 +122,10 @@ def phase_records(study: RegisteredStudy) -> tuple[PhaseRecord, ...]:
 
 
 def _lesions(
-    study: RegisteredStudy, segmented: Segmented, measurements: Mapping[int, Measurement]
+    study: RegisteredStudy,
+    segmented: Segmented,
+    measurements: Mapping[int, Measurement],
+    heatmaps: Mapping[str, sitk.Image],
 ) -> tuple[Lesion, ...]:
     labels = sitk.GetArrayViewFromImage(segmented.lesion_labels)
     boxes = ndimage.find_objects(labels)
@@ -148,6 +148,7 @@ def _lesions(
                 measurement=measurement,
                 certainty_reasons=reasons,
                 heatmap=_heatmap_name(instance),
+                opposing_heatmap=name if (name := _opposing_name(instance)) in heatmaps else "",
                 found_at=instance.found_at,
                 evidence=instance.evidence,
             )
@@ -155,12 +156,37 @@ def _lesions(
     return tuple(lesions)
 
 
+def _heatmaps(study: RegisteredStudy, segmented: Segmented, progress: Progress) -> dict[str, sitk.Image]:
+    """What spoke for and against each lesion's type, or where the network saw it, by file name."""
+    labels, network = segmented.lesion_labels, segmented.network
+    heatmaps = {}
+    for index, instance in enumerate(segmented.instances):
+        progress.update(index / len(segmented.instances), f"what spoke for lesion {instance.label}")
+        first, second = _classes_of(instance, segmented.maps)
+        if network is not None and can_explain(network):
+            evidence = lesion_evidence(network, study.images, labels, instance.label, (first, second))
+            heatmaps[_heatmap_name(instance)] = evidence.supporting
+            heatmaps[_opposing_name(instance)] = evidence.opposing
+        else:
+            heatmaps[_heatmap_name(instance)] = probability_heatmap(segmented.maps, first, labels, instance.label)
+    progress.update(1.0)
+    return heatmaps
+
+
 def _heatmap_name(instance: LesionInstance) -> str:
     return f"lesion-{instance.label}.nii.gz"
 
 
-def _class_of(kind: LesionType, maps: ProbabilityMaps) -> str:
-    return next(name for name in maps.classes if lesion_type_of_class(name) is kind)
+def _opposing_name(instance: LesionInstance) -> str:
+    return f"lesion-{instance.label}-opposing.nii.gz"
+
+
+def _classes_of(instance: LesionInstance, maps: ProbabilityMaps) -> tuple[str, str]:
+    """The network's classes of a lesion's type and of the most probable other type that it knows."""
+    kinds = {lesion_type_of_class(name): name for name in maps.classes}
+    others = [kind for kind in kinds if kind not in (None, instance.type)]
+    second = max(others, key=lambda kind: instance.type_probabilities.get(kind, 0.0), default=instance.type)
+    return kinds[instance.type], kinds[second]
 
 
 def _reaches_edge(mask: np.ndarray) -> bool:

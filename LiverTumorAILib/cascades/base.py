@@ -1,7 +1,7 @@
 """The base cascade: one network, most probable classes, connected lesions."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -66,11 +66,11 @@ class BaseCascade:
         located = time.perf_counter()
         maps = predict_probabilities(model, study.images, progress.part(0.4, 0.85, "Finding lesions"))
         predicted = time.perf_counter()
-        segmented = self._segment(study, maps, liver, progress.part(0.85, 0.95, "Separating lesions"))
+        segmented = self._segment(study, maps, liver, progress.part(0.85, 0.9, "Separating lesions"))
         separated = time.perf_counter()
         return assemble_findings(
             study,
-            segmented,
+            replace(segmented, network=model),
             Provenance(
                 software_version=__version__,
                 cascade=self.name,
@@ -83,7 +83,7 @@ class BaseCascade:
                 },
             ),
             missing_phase_warnings(study.images, [Phase(name) for name in model.card.inputs]),
-            progress.part(0.95, 1, "Measuring lesions"),
+            progress.part(0.9, 1, "Measuring lesions"),
         )
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What spoke for a lesion's type, as a picture."""
+"""Where a network sees a lesion's type."""
 
 import numpy as np
 import SimpleITK as sitk
@@ -39,9 +39,13 @@ def probability_heatmap(
         float32, 0-1, on a part of the reference grid.
 
     """
+    return maps.probability_on(lesion_surroundings(lesion_labels, label, margin_mm), class_name)
+
+
+def lesion_surroundings(lesion_labels: sitk.Image, label: int, margin_mm: float = MARGIN_MM) -> sitk.Image:
+    """The part of a label image around one label's bounding box."""
     voxels = np.argwhere(sitk.GetArrayViewFromImage(lesion_labels) == label)[:, ::-1]
     margin = np.ceil(margin_mm / np.array(lesion_labels.GetSpacing())).astype(int)
     first = np.maximum(voxels.min(axis=0) - margin, 0).tolist()
     last = np.minimum(voxels.max(axis=0) + margin + 1, lesion_labels.GetSize()).tolist()
-    part = tuple(slice(low, high) for low, high in zip(first, last, strict=True))
-    return maps.probability_on(lesion_labels[part], class_name)
+    return lesion_labels[tuple(slice(low, high) for low, high in zip(first, last, strict=True))]

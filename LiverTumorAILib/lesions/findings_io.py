@@ -63,7 +63,8 @@ def read_findings(folder: Path) -> Findings:
     try:
         content = json.loads((folder / FINDINGS_FILE).read_text(encoding="utf-8"))
         organs, lesions = read_segmentation(folder / SEGMENTATION_FILE)
-        names = [lesion["heatmap"] for lesion in content["lesions"] if lesion["heatmap"]]
+        kinds = ("heatmap", "opposing_heatmap")
+        names = [lesion[kind] for lesion in content["lesions"] for kind in kinds if lesion.get(kind)]
         heatmaps = {name: _read_heatmap(folder / HEATMAP_FOLDER / name, organs) for name in names}
         path = folder / SENSITIVITY_FILE
         sensitivity = read_sensitivity(path) if path.is_file() else None
@@ -124,12 +125,14 @@ def lesion_to_json(lesion: Lesion) -> dict[str, Any]:
         "short_axis_mm": measured.short_axis.length_mm,
         "max_3d_diameter_mm": measured.max_3d_diameter_mm,
         "long_axis_ends_mm": [list(measured.long_axis.start_mm), list(measured.long_axis.end_mm)],
+        "axes_by_hand": [name for name in ("long_axis", "short_axis") if getattr(measured, name).by_hand],
         "short_axis_ends_mm": [list(measured.short_axis.start_mm), list(measured.short_axis.end_mm)],
         "enhancement": {
             phase: {"lesion": _number(mean.lesion), "liver": _number(mean.liver)}
             for phase, mean in measured.enhancement.items()
         },
         "heatmap": lesion.heatmap,
+        "opposing_heatmap": lesion.opposing_heatmap,
         "found_at": list(lesion.found_at),
         "evidence": list(lesion.evidence),
     }
@@ -197,7 +200,7 @@ def lesion_from_json(content: Mapping[str, Any]) -> Lesion:
 
     def axis(name: str) -> Axis:
         start, end = content[f"{name}_ends_mm"]
-        return Axis(tuple(start), tuple(end), content[f"{name}_mm"])
+        return Axis(tuple(start), tuple(end), content[f"{name}_mm"], name in content.get("axes_by_hand", ()))
 
     measurement = Measurement(
         content["volume_mm3"],
@@ -223,6 +226,7 @@ def lesion_from_json(content: Mapping[str, Any]) -> Lesion:
         measurement=measurement,
         certainty_reasons=tuple(content["certainty_reasons"]),
         heatmap=content["heatmap"],
+        opposing_heatmap=content.get("opposing_heatmap", ""),
         found_at=tuple(content.get("found_at", ())),
         evidence=tuple(content.get("evidence", ())),
     )

@@ -42,11 +42,12 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Axis:
-    """A diameter as a line between two points (LPS, mm)."""
+    """A diameter as a line between two points (LPS, mm); set by hand it outlives edits of the segment."""
 
     start_mm: Point
     end_mm: Point
     length_mm: float
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,14 @@ class Lesion:
         Lowest and highest corner (LPS, mm).
     measurement: Measurement
     heatmap: str
-        File under `heatmaps/`, empty if none.
+        File under `heatmaps/`: where the network saw the type, or what spoke for it if there is an `opposing_heatmap`;
+        empty if none.
     found_at: tuple of float
         Sensitivity factors at which a cascade with several found it, rising; empty where there is only one.
     evidence: tuple of str
         What spoke for lesion and type, in words for the user.
+    opposing_heatmap: str
+        File under `heatmaps/`: what spoke for the second type against the first; empty if none.
 
     """
 
@@ -128,3 +132,4 @@ class Lesion:
     heatmap: str = ""
     found_at: tuple[float, ...] = ()
     evidence: tuple[str, ...] = ()
+    opposing_heatmap: str = ""

@@ -1,8 +1,11 @@
 """Long and short axis of each lesion as line markups."""
 
-import slicer
+from collections.abc import Callable, Collection
 
-from LiverTumorAILib.lesions import Axis, Findings, Lesion
+import slicer
+import vtk
+
+from LiverTumorAILib.lesions import Axis, Findings, Lesion, Point
 from LiverTumorAILib.mrml.geometry import ras_from_lps
 from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes, put_in_folder, remove_owned
 
@@ -29,6 +32,8 @@ def update_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
     """Make or update the two lines of one lesion; the long one bears both lengths in mm."""
     measurement = lesion.measurement
     both = f"{measurement.long_axis.length_mm:.0f} × {measurement.short_axis.length_mm:.0f} mm"
+    if measurement.long_axis.by_hand or measurement.short_axis.by_hand:
+        both += " by hand"
     for kind, axis, text in (("long", measurement.long_axis, both), ("short", measurement.short_axis, "")):
         role = axis_role(lesion, kind)
         is_new = role not in owned_nodes(scene)
@@ -47,13 +52,53 @@ def remove_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
 
 def _set_points(node: slicer.vtkMRMLMarkupsLineNode, axis: Axis, text: str) -> None:
     with slicer.util.NodeModify(node):
-        node.SetLocked(False)
         node.RemoveAllControlPoints()
         # The text hangs on one end, so that it does not cover the lesion.
         for point, label in ((axis.start_mm, text), (axis.end_mm, "")):
             node.SetNthControlPointLabel(node.AddControlPointWorld(ras_from_lps(point)), label)
-        # An axis follows from the segment; dragging it would show a length that no report has.
-        node.SetLocked(True)
+
+
+class AxisObserver:
+    """Calls back when the user has dragged an end of a lesion's axis.
+
+    Parameters
+    ----------
+    scene: vtkMRMLScene
+    lesions: collection of Lesion
+        Those whose axes are observed.
+    on_dragged: callable
+        Receives the lesion's UID, 'long' or 'short', and both ends (LPS, mm).
+
+    """
+
+    def __init__(
+        self,
+        scene: slicer.vtkMRMLScene,
+        lesions: Collection[Lesion],
+        on_dragged: Callable[[str, str, Point, Point], None],
+    ) -> None:
+        nodes = owned_nodes(scene)
+        self._on_dragged = on_dragged
+        self._observed = [
+            (node, self._observe(node, lesion.uid, kind))
+            for lesion in lesions
+            for kind in AXIS_COLORS
+            if (node := nodes.get(axis_role(lesion, kind))) is not None
+        ]
+
+    def stop(self) -> None:
+        """Call back no more."""
+        for node, tag in self._observed:
+            node.RemoveObserver(tag)
+        self._observed = []
+
+    def _observe(self, node: slicer.vtkMRMLMarkupsLineNode, uid: str, kind: str) -> int:
+        def notice(_caller: vtk.vtkObject, _event: str) -> None:
+            if node.GetNumberOfControlPoints() == 2:
+                ends = (ras_from_lps(node.GetNthControlPointPositionWorld(index)) for index in (0, 1))
+                self._on_dragged(uid, kind, *ends)
+
+        return node.AddObserver(slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent, notice)
 
 
 def _style(node: slicer.vtkMRMLMarkupsLineNode, kind: str) -> None:

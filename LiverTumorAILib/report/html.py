@@ -9,10 +9,14 @@ import SimpleITK as sitk
 from jinja2 import Environment, PackageLoader, select_autoescape
 from PIL import Image
 
+from LiverTumorAILib.inference.predict import box_of
 from LiverTumorAILib.lesions import Findings, Lesion, LesionType, Organ
 from LiverTumorAILib.lesions.terminology import LESION_TERMS
+from LiverTumorAILib.measurement.lirads import major_features
+from LiverTumorAILib.measurement.viable import viable_part
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.report.heatmap_pictures import heatmap_pictures, legend_gradient
 from LiverTumorAILib.report.pictures import lesion_row, overview_picture
 from LiverTumorAILib.report.registration_pictures import Cut, Plane, registration_pictures
 from LiverTumorAILib.report.summary import classification_title
@@ -37,7 +41,22 @@ def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion
         "lesion": lesion,
         "colour": _colour(lesion),
         "pictures": [(phase.title, data_url(picture)) for phase, picture in row.items()],
+        "heatmaps": [
+            (title, data_url(picture)) for title, picture in heatmap_pictures(registered, findings, lesion).items()
+        ],
+        **_features(registered, findings, lesion),
         "ranked": [(kind.title, probability) for kind, probability in ranked if probability >= 0.01],
+    }
+
+
+def _features(registered: RegisteredStudy, findings: Findings, lesion: Lesion) -> dict[str, object]:
+    """LI-RADS major features and mRECIST's viable part."""
+    labels = sitk.GetArrayViewFromImage(findings.lesion_labels)
+    box = box_of(labels == lesion.label)
+    mask = findings.lesion_labels[tuple(reversed(box))] == lesion.label
+    return {
+        "features": major_features(lesion, mask, registered.images, findings.modality)[:-1],
+        "viable": viable_part(mask, registered.images, findings.modality),
     }
 
 
@@ -72,6 +91,10 @@ def write_report(registered: RegisteredStudy, findings: Findings, path: Path, pr
         patient_probabilities=[(kind.title, patient.probabilities.get(kind.value, 0.0)) for kind in LesionType],
         overview=data_url(overview_picture(registered, findings, main)),
         views=views,
+        tumour_load=sum(lesion.measurement.volume_mm3 for lesion in findings.lesions) / findings.liver_volume_mm3
+        if findings.liver_volume_mm3
+        else 0.0,
+        legend=legend_gradient(),
         registrations=[_registration_view(registered, findings, phase) for phase in registered.quality],
         malignant=patient.is_malignant,
     )

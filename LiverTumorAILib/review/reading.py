@@ -117,6 +117,9 @@ class Reading:
             certainty=Certainty.CERTAIN,
             certainty_reasons=(),
             score=1.0,
+            # Heatmaps explain the type that the networks saw.
+            heatmap="",
+            opposing_heatmap="",
         )
         return replace(self.with_lesion(lesion).touched(uid), typed_by_hand=self.typed_by_hand | {uid})
 

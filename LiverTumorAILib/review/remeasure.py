@@ -1,12 +1,13 @@
 """Measures of a lesion whose voxels were corrected."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import SimpleITK as sitk
 
-from LiverTumorAILib.lesions import Enhancement, Lesion, Point
+from LiverTumorAILib.lesions import Axis, Enhancement, Lesion, Point
 from LiverTumorAILib.measurement import measure_mask
 from LiverTumorAILib.study import Phase
 
@@ -20,7 +21,7 @@ def remeasure(lesion: Lesion, mask: sitk.Image, images: Mapping[Phase, sitk.Imag
     Parameters
     ----------
     lesion: Lesion
-        Its type and the liver's enhancement stay as they are.
+        Its type, the liver's enhancement and axes set by hand stay as they are.
     mask: SimpleITK.Image
         uint8 (LPS, mm), not empty, on any grid.
     images: Mapping[Phase, SimpleITK.Image]
@@ -34,10 +35,29 @@ def remeasure(lesion: Lesion, mask: sitk.Image, images: Mapping[Phase, sitk.Imag
     }
     return replace(
         lesion,
-        measurement=replace(measure_mask(mask), enhancement=enhancement),
+        measurement=replace(measure_mask(mask), enhancement=enhancement, **axes_by_hand(lesion)),
         centroid_mm=centroid_mm(mask),
         bounding_box_mm=bounding_box_mm(mask),
     )
+
+
+def axes_by_hand(lesion: Lesion) -> dict[str, Axis]:
+    """The axes that the reader set, by their names in `Measurement`."""
+    axes = {name: getattr(lesion.measurement, name) for name in ("long_axis", "short_axis")}
+    return {name: axis for name, axis in axes.items() if axis.by_hand}
+
+
+def with_axis(lesion: Lesion, name: str, start_mm: Point, end_mm: Point) -> Lesion:
+    """The lesion with a 'long_axis' or 'short_axis' set by hand (LPS, mm)."""
+    axis = Axis(start_mm, end_mm, math.dist(start_mm, end_mm), by_hand=True)
+    return replace(lesion, measurement=replace(lesion.measurement, **{name: axis}))
+
+
+def with_measured_axes(lesion: Lesion, mask: sitk.Image) -> Lesion:
+    """The lesion with the axes of its mask (uint8; LPS, mm) in place of those set by hand."""
+    measured = measure_mask(mask)
+    axes = replace(lesion.measurement, long_axis=measured.long_axis, short_axis=measured.short_axis)
+    return replace(lesion, measurement=axes)
 
 
 def mean_inside(image: sitk.Image, mask: sitk.Image) -> float:

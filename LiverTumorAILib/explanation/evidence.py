@@ -1,0 +1,113 @@
+"""What in the images spoke for a lesion's type, and what for the second type against it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from LiverTumorAILib.explanation.heatmap import lesion_surroundings
+from LiverTumorAILib.inference import Model, NetworkGrid
+from LiverTumorAILib.inference.preprocess import network_input, sample_phase
+from LiverTumorAILib.study import Phase
+
+LEVEL = 1
+"""Of the features: half the network's resolution, before the last convolutions, so that they see their surroundings."""
+
+BLUR_MM = 10.0
+"""Of an image around a patch that resampling to the network's grid may draw on."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where features spoke for a lesion's type, and where for the second type against it.
+
+    Attributes
+    ----------
+    supporting, opposing: SimpleITK.Image
+        float32 on a part of the reference grid (LPS, mm), 0 where nothing spoke; 1 is the strongest of both, so that
+        they can be compared.
+
+    """
+
+    supporting: sitk.Image
+    opposing: sitk.Image
+
+
+def can_explain(model: Model) -> bool:
+    """Whether a model's file holds what evidence needs; models of earlier versions do not."""
+    return LEVEL in model.session.evidence_levels
+
+
+def lesion_evidence(
+    model: Model,
+    images: Mapping[Phase, sitk.Image],
+    lesion_labels: sitk.Image,
+    label: int,
+    classes: tuple[str, str],
+) -> Evidence:
+    """Evidence for the first of two classes, and for the second against the first, by HiResCAM.
+
+    The score of the first class, less the mean of all classes' scores, and that of the second less the first's, are
+    averaged over the lesion; the maps are features times gradients (see `networks.evidence`), their positive parts.
+
+    Parameters
+    ----------
+    model: Model
+        See `can_explain`.
+    images: Mapping[Phase, SimpleITK.Image]
+        float32 (LPS, mm; HU), NaN where a phase shows nothing; at least one that the model takes.
+    lesion_labels: SimpleITK.Image
+        The reference grid (LPS, mm).
+    label: int
+        The lesion's value.
+    classes: tuple of two str
+        Of the model's card.
+
+    """
+    card = model.card
+    surroundings = lesion_surroundings(lesion_labels, label)
+    grid = _patch_around(surroundings == label, card.spacing_mm, card.patch)
+    phases = {phase: _sampled(images[phase], grid) for phase in map(Phase, card.inputs) if phase in images}
+    region = grid.sample(sitk.Cast(surroundings == label, sitk.sitkFloat32))
+    region /= max(float(region.sum()), 1e-6)
+    first, second = (np.eye(len(card.classes), dtype=np.float32)[card.classes.index(name)] for name in classes)
+    contrasts = np.stack([first - 1 / len(card.classes), second - first]).astype(np.float32)
+    batch = network_input(phases, card)[None]
+    (maps,) = model.session.evidence(batch, region.astype(np.float32), contrasts, (LEVEL,))
+    coarse = _coarser(grid, maps.shape[1:])
+    supporting, opposing = (
+        sitk.Resample(coarse.image(np.maximum(values, 0)), surroundings, sitk.Transform(), sitk.sitkLinear, 0.0)
+        for values in maps
+    )
+    strongest = max(sitk.GetArrayViewFromImage(image).max() for image in (supporting, opposing))
+    scale = 1 / strongest if strongest > 0 else 0.0
+    return Evidence(supporting * float(scale), opposing * float(scale))
+
+
+def _patch_around(mask: sitk.Image, spacing_mm: tuple[float, float, float], patch: tuple[int, int, int]) -> NetworkGrid:
+    """The grid of one patch (z, y, x) with the mask in its middle."""
+    statistics = sitk.LabelShapeStatisticsImageFilter()
+    statistics.Execute(mask)
+    centre = statistics.GetCentroid(1)[::-1]
+    origin = tuple(c - (n - 1) / 2 * s for c, n, s in zip(centre, patch, spacing_mm, strict=True))
+    return NetworkGrid(patch, spacing_mm, origin)
+
+
+def _coarser(grid: NetworkGrid, shape: tuple[int, int, int]) -> NetworkGrid:
+    """The grid (z, y, x) that divides the same space into fewer voxels."""
+    spacing = tuple(s * n / m for s, n, m in zip(grid.spacing_mm, grid.shape, shape, strict=True))
+    origin = tuple(o + (t - s) / 2 for o, s, t in zip(grid.origin_mm, grid.spacing_mm, spacing, strict=True))
+    return NetworkGrid(shape, spacing, origin)
+
+
+def _sampled(image: sitk.Image, grid: NetworkGrid) -> np.ndarray:
+    """A phase on a grid; only what lies near the grid is smoothed for it."""
+    low = np.array(grid.origin_mm) - BLUR_MM
+    high = np.array(grid.origin_mm) + np.array(grid.shape) * grid.spacing_mm + BLUR_MM
+    corners = [np.where(bits, high, low)[::-1] for bits in np.ndindex(2, 2, 2)]
+    indices = np.array([image.TransformPhysicalPointToContinuousIndex(corner.tolist()) for corner in corners])
+    first = np.clip(np.floor(indices.min(axis=0)), 0, np.array(image.GetSize()) - 1).astype(int)
+    last = np.clip(np.ceil(indices.max(axis=0)) + 1, first + 1, image.GetSize()).astype(int)
+    part = sitk.RegionOfInterest(image, (last - first).tolist(), first.tolist())
+    return sample_phase(part, grid)

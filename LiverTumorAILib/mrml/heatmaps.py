@@ -1,0 +1,64 @@
+"""Heatmaps in front of the images, with a legend."""
+
+import SimpleITK as sitk
+import slicer
+
+from LiverTumorAILib.explanation.colours import heat_colours
+from LiverTumorAILib.mrml.geometry import image_data, index_to_ras, vtk_matrix
+from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes
+
+HEATMAP_ROLE = "heatmap"
+COLOURS_NAME = "Liver Tumor AI evidence"
+
+
+def show_heatmap(scene: slicer.vtkMRMLScene, heatmap: sitk.Image, title: str, opacity: float) -> None:
+    """Show a heatmap (0-1; LPS, mm) in front of what all slice views show, with its title in a legend."""
+    node = owned_node(scene, "vtkMRMLScalarVolumeNode", HEATMAP_ROLE, title)
+    node.SetIJKToRASMatrix(vtk_matrix(index_to_ras(heatmap)))
+    node.SetAndObserveImageData(image_data(sitk.GetArrayFromImage(heatmap)))
+    display = node.GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(0.0, 1.0)
+    display.SetAndObserveColorNodeID(_colour_node(scene).GetID())
+    _put_in_front(scene, node, opacity)
+    _show_legend(node, title)
+
+
+def hide_heatmap(scene: slicer.vtkMRMLScene) -> None:
+    """Show nothing in front of the images."""
+    _put_in_front(scene, None, 0.0)
+    node = owned_nodes(scene).get(HEATMAP_ROLE)
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node) if node else None
+    if legend is not None:
+        legend.SetVisibility(False)
+
+
+def _put_in_front(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLVolumeNode | None, opacity: float) -> None:
+    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
+        composite = scene.GetNthNodeByClass(index, "vtkMRMLSliceCompositeNode")
+        composite.SetForegroundVolumeID(node.GetID() if node else None)
+        composite.SetForegroundOpacity(opacity)
+
+
+def _colour_node(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLColorTableNode:
+    node = scene.GetFirstNodeByName(COLOURS_NAME)
+    if node is None:
+        colours = heat_colours()
+        node = scene.AddNewNodeByClass("vtkMRMLColorTableNode", COLOURS_NAME)
+        node.SetTypeToUser()
+        node.SetHideFromEditors(True)
+        node.SetNumberOfColors(len(colours))
+        for index, colour in enumerate(colours.tolist()):
+            node.SetColor(index, f"{index / (len(colours) - 1):.2f}", *colour)
+        node.GetLookupTable().SetRange(0, len(colours) - 1)
+    return node
+
+
+def _show_legend(node: slicer.vtkMRMLVolumeNode, title: str) -> None:
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node)
+    legend.SetTitleText(title)
+    legend.SetLabelFormat("%.1f")
+    legend.SetNumberOfLabels(3)
+    legend.SetSize(0.1, 0.4)
+    legend.SetPosition(0.97, 0.5)
+    legend.SetVisibility(True)
