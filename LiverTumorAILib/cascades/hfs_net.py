@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from LiverTumorAILib import __version__
 from LiverTumorAILib.cascades.assembly import Segmented, assemble_findings
+from LiverTumorAILib.cascades.base import segment_liver
 from LiverTumorAILib.cascades.hierarchy import PRIORS, StageMaps, first_stages
 from LiverTumorAILib.cascades.scope import require_phases
 from LiverTumorAILib.errors import LiverTumorAIError
@@ -16,7 +17,7 @@ from LiverTumorAILib.inference import Model, ModelStore, ProbabilityMaps, slice_
 from LiverTumorAILib.inference.preprocess import network_input, sample_phase
 from LiverTumorAILib.lesions import Findings, Provenance
 from LiverTumorAILib.lesions.instances import find_instances
-from LiverTumorAILib.lesions.organs import require_liver, require_plausible_liver, separate_organs, whole_liver
+from LiverTumorAILib.lesions.organs import require_liver
 from LiverTumorAILib.measurement.measure import axial_axis
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
@@ -181,19 +182,8 @@ def fuse(
 
 
 def _segment(reference: sitk.Image, maps: ProbabilityMaps, progress: Progress) -> Segmented:
-    hcc = sitk.GetArrayFromImage(maps.probability_on(reference, "HCC")) > 0.5
-    liver_probability = sitk.GetArrayFromImage(maps.probability_on(reference, "liver"))
-    labels = np.where(hcc, np.uint8(CLASSES.index("HCC")), np.uint8(CLASSES.index("liver")) * (liver_probability > 0.5))
-    progress.update(0.3)
-    organs, tumours = separate_organs(labels, CLASSES)
-    liver = whole_liver(organs, tumours)
-    require_liver(liver.sum() * np.prod(reference.GetSpacing()) / 1000)
-    liver_probability[tumours] = 1
-    require_plausible_liver(liver, liver_probability, reference)
-    progress.update(0.6)
+    organ_labels, tumours, _ = segment_liver(reference, maps, progress.part(0, 0.6))
     lesion_labels, instances = find_instances(tumours, maps, reference)
-    organ_labels = sitk.GetImageFromArray(organs)
-    organ_labels.CopyInformation(reference)
     progress.update(1.0)
     return Segmented(organ_labels, lesion_labels, instances, maps)
 
