@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from LiverTumorAILib.cascades import get_cascade
 from LiverTumorAILib.cascades.hfs_net import NO_OTHER_TYPES, PHASES, SCOPE
 from LiverTumorAILib.cascades.hierarchy import PRIORS, first_stages, large_territory, liver_box, longest_axes_px
+from LiverTumorAILib.cli import main
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import Model, ModelStore, slice_grid
 from LiverTumorAILib.inference.preprocess import sample_phase
@@ -174,6 +175,15 @@ class TestPhases:
             run(study_of(images), substitutes={Phase.ARTERIAL: Phase.DELAYED})
         with pytest.raises(LiverTumorAIError, match="can do without the arterial phase"):
             get_cascade("base", "cpu", {Phase.ARTERIAL: Phase.DELAYED})
+
+    def test_the_command_line_takes_substitutes_by_the_phases_names(self, tmp_path, capsys):
+        call = ["analyze", str(tmp_path), "--out", str(tmp_path / "out"), "--substitute"]
+        with pytest.raises(SystemExit) as caught:
+            main([*call, "arterial=late"])
+        assert caught.value.code == 2
+        assert "'arterial=late' is not MISSING=PRESENT with two of non_contrast, arterial" in capsys.readouterr().err
+        assert main([*call, "arterial=delayed", "--cascade", "base"]) == 1
+        assert "can do without the arterial phase" in capsys.readouterr().err
 
     def test_the_pipeline_refuses_before_it_registers(self, models):
         images = abdomen(LARGE)
