@@ -1,5 +1,7 @@
 """From a folder of volumes to findings, through every real stage."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -11,6 +13,7 @@ from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions import read_findings, write_findings
 from LiverTumorAILib.pipeline import analyze
 from LiverTumorAILib.progress import Cancelled, Progress
+from LiverTumorAILib.registration import Verdict
 from LiverTumorAILib.study import Phase, load_study
 
 LIVER = ((-40.0, 0.0, 0.0), (70.0, 55.0, 60.0))
@@ -114,6 +117,22 @@ def test_a_loaded_study_whose_phase_the_user_corrected_is_taken_as_it_is(folder,
     analysis = analyze(study.with_phase(arterial, None), models=models, device="cpu")
     assert list(analysis.registered.images) == [Phase.PORTAL_VENOUS]
     assert any("arterial phase is missing" in warning for warning in analysis.findings.warnings)
+
+
+def test_a_phase_that_fits_nowhere_is_not_used_and_the_findings_say_so(folder, models):
+    study = load_study(folder)
+    index = next(index for index, volume in enumerate(study.volumes) if volume.phase is Phase.ARTERIAL)
+    noise = np.random.default_rng(0).uniform(-1000, 1000, study.volumes[index].image.GetSize()[::-1])
+    foreign = replace(study.volumes[index], image=make_image(noise.astype(np.float32), study.volumes[index].image))
+    volumes = (*study.volumes[:index], foreign, *study.volumes[index + 1 :])
+    analysis = analyze(replace(study, volumes=volumes), models=models, device="cpu")
+    assert list(analysis.registered.images) == [Phase.PORTAL_VENOUS]
+    assert Phase.ARTERIAL not in analysis.findings.lesions[0].measurement.enhancement
+    assert any(warning.startswith("Arterial phase left out: ") for warning in analysis.findings.warnings)
+    assert any("The arterial phase is missing" in warning for warning in analysis.findings.warnings)
+    (record,) = [record for record in analysis.findings.phases if record.phase is Phase.ARTERIAL]
+    assert record.registration.verdict is Verdict.FAILED
+    assert record.registration.reasons
 
 
 def test_an_unknown_cascade_and_a_missing_model_are_refused_before_anything_is_loaded(folder, models, tmp_path):
