@@ -9,8 +9,10 @@ def table_lines(tables: Mapping, title: str) -> list[str]:
     """Tables II-V of one setting as lines of text."""
     variants = [name for name in tables["lesions"] if name != JOINT]
     lines = [f"{title}: {tables['cases']} patients, high factor {tables['high_factor']:g}", "", "Table II/III"]
-    lines.append(" " * 11 + "".join(f"{name:^33}" for name in variants))
-    lines.append(" " * 11 + " ".join(["  FN  FP  precision        recall"] * len(variants)))
+    lines.append(" " * 11 + " ".join(f"{name:<46}" for name in variants))
+    lines.append(
+        " " * 11 + " ".join([f"{'FN':>4} {'FP':>3} {'precision':>9}{'':9} {'recall':>6}{'':12}"] * len(variants))
+    )
     for row in tables["lesions"][BASE]:
         cells = []
         for name in variants:
@@ -23,11 +25,15 @@ def table_lines(tables: Mapping, title: str) -> list[str]:
             f"{name:26} sensitivity {_share(each, 'sensitivity')}  specificity {_share(each, 'specificity')}  "
             f"uncertain {each['uncertain']}"
         )
-    lines += ["", "Table V: lesions of the patients on whom both agree", f"{'':11}  FN  FP  FL  TP  precision  recall"]
+    lines += [
+        "",
+        "Table V: lesions of the patients on whom both agree",
+        f"{'':11}  FN  FP  FL  TP precision{'':10}recall",
+    ]
     for row, each in tables["lesions"][JOINT].items():
         counts = " ".join(f"{each[name]:3}" for name in ("fn", "fp", "fl", "tp"))
         lines.append(f"{row:11} {counts} {_share(each, 'precision')} {_share(each, 'recall')}")
-    lines += ["", "Fig. 11: factor  FP  FN recall precision, without | with reclassification"]
+    lines += ["", "Fig. 11: factor, FP, FN, recall and precision without | with reclassification"]
     for row in tables["figure_11"]:
         sides = [_curve_point(row[name]) for name in ("without ReCls", "with ReCls")]
         lines.append(f"{row['factor']:6g}  {sides[0]} | {sides[1]}")
@@ -43,8 +49,8 @@ def _curve_point(point: Mapping | None) -> str:
 def _share(figures: Mapping, name: str) -> str:
     interval = figures[f"{name}_95"]
     spread = f"({interval[0]:.0%}-{interval[1]:.0%})" if interval else ""
-    return f"{_number(figures[name])} {spread:10}"
+    return f"{_number(figures[name])} {spread:11}"
 
 
 def _number(value: float | None) -> str:
-    return "   - " if value is None else f"{value:5.1%}"
+    return f"{'-':>6}" if value is None else f"{value:6.1%}"

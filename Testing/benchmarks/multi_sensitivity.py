@@ -41,6 +41,7 @@ from LiverTumorAILib.evaluation.multi_sensitivity import (
 )
 from LiverTumorAILib.evaluation.multi_sensitivity_table import table_lines
 from LiverTumorAILib.inference import ModelStore
+from LiverTumorAILib.lesions import LesionType
 from LiverTumorAILib.lesions.sensitivity_file import SensitivityData, read_sensitivity, write_sensitivity
 from LiverTumorAILib.phantom.lesions import draw_leading_type
 from LiverTumorAILib.phantom.phantom import PHANTOM_VERSION
@@ -148,8 +149,8 @@ def draw(tables: dict, path: Path) -> None:
         left.imshow(np.sqrt(counts), cmap="Blues")
         for (y, x), count in np.ndenumerate(counts):
             left.text(x, y, count, ha="center", va="center", color="white" if count > 0.5 * counts.max() else "black")
-        left.set_xticks(range(len(columns)), [name.lower() for name in columns], rotation=40, ha="right")
-        left.set_yticks(range(len(rows)), [name.lower() for name in rows])
+        left.set_xticks(range(len(columns)), list(map(_title, columns)), rotation=40, ha="right")
+        left.set_yticks(range(len(rows)), list(map(_title, rows)))
         left.set(xlabel="joint model", ylabel="truth", title=f"{setting}: patients (Fig. 10)")
         points = table["figure_11"]
         for name, style in (("without ReCls", "--"), ("with ReCls", "-")):
@@ -163,6 +164,10 @@ def draw(tables: dict, path: Path) -> None:
         right.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
+
+
+def _title(name: str) -> str:
+    return LesionType(name).title if name in set(LesionType) else name.lower()
 
 
 def main() -> None:
