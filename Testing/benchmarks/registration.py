@@ -37,7 +37,7 @@ REAL = (
 )  # fmt: skip
 PHANTOMS = ({"name": "phantom, arterial, 15 mm", "seed": 5, "breathing_mm": 15.0},)
 ENVIRONMENTS = {"ANTs SyN": "ants", "elastix B-spline": "elastix", "convexAdam": "convex"}
-LONGEST_S = 900
+LONGEST_S = 3600
 BODY_HU = -300.0
 
 
