@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from LiverTumorAILib.cascades import get_cascade
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.evaluation.figures import EvaluatedCase, summarise
+from LiverTumorAILib.evaluation.hcc import compare_hcc, summarise_hcc
 from LiverTumorAILib.evaluation.multi_sensitivity import DIAGNOSIS, SCREENING, keep_truth, paper_tables
 from LiverTumorAILib.evaluation.truth import Truth, on_grid, read_truth
 from LiverTumorAILib.inference import ModelStore
@@ -44,17 +45,19 @@ def evaluate(cascade_name: str, cases: Path, models: ModelStore, progress: Progr
     """
     get_cascade(cascade_name)
     folders = case_folders(cases)
-    evaluated, kept = [], {SCREENING: [], DIAGNOSIS: []}
+    evaluated, hcc, kept = [], [], {SCREENING: [], DIAGNOSIS: []}
     for index, folder in enumerate(folders):
         part = progress.part(index / len(folders), (index + 1) / len(folders), f"Case {index + 1} of {len(folders)}")
         truth = read_truth(folder)
         analysis = analyze(folder, cascade_name, models, part)
         findings = analysis.findings
         evaluated.append(evaluate_case(folder.name, findings, truth))
+        hcc.append(compare_hcc(folder.name, findings, truth))
         if findings.sensitivity:
             setting = SCREENING if set(analysis.registered.images) == {Phase.NON_CONTRAST} else DIAGNOSIS
             kept[setting].append(keep_truth(folder.name, findings.sensitivity, truth.lesions, truth.types))
     result = summarise(evaluated)
+    result["tables"]["hcc"] = summarise_hcc(hcc)
     result["tables"] |= {setting: paper_tables(each) for setting, each in kept.items() if each}
     return result
 
