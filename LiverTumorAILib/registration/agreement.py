@@ -57,10 +57,8 @@ def agreement(first: np.ndarray, second: np.ndarray, region: np.ndarray) -> Agre
     shifted_cells = np.array([_cell_means(other, region) for other in moved])
     best = np.fmax.reduce(shifted_cells)
     compared = np.isfinite(in_cells) & np.isfinite(best)
-    misplaced = best[compared] > in_cells[compared]
-    return Agreement(
-        similarity, drop / full_drop if full_drop > 0 else 0.0, float(misplaced.mean() if len(misplaced) else 1)
-    )
+    misplaced = float((best[compared] > in_cells[compared]).mean()) if compared.any() else 1.0
+    return Agreement(similarity, float(np.nan_to_num(drop / full_drop)) if full_drop > 0 else 0.0, misplaced)
 
 
 def _similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
