@@ -135,7 +135,8 @@ def _layers(images: Mapping[Phase, sitk.Image], mask: sitk.Image) -> dict[Phase,
     depth = ndimage.distance_transform_edt(np.pad(inside, 1), spacing)[1:-1, 1:-1, 1:-1]
     height = ndimage.distance_transform_edt(~inside, spacing)
     core = depth > min(RIM_MM, depth.max() / 2)
-    border = np.where(inside, depth, height) <= RIM_MM / 2
+    # At least the voxels on both sides of the border, whose distances are those to the next voxel's centre.
+    border = np.where(inside, depth, height) <= max(RIM_MM / 2, 1.01 * min(spacing))
     layers = (core, inside & ~core, border)
     return {
         phase: _Layers(*(_mean(sitk.GetArrayViewFromImage(part)[layer]) for layer in layers))

@@ -198,7 +198,7 @@ def summary_of(findings: Findings, reading: Reading) -> Findings:
 
 def reviewed_findings(findings: Findings, reading: Reading) -> Findings:
     """The findings as the reader leaves them, label image included."""
-    used = {lesion.heatmap for lesion in reading.present}
+    used = {name for lesion in reading.present for name in (lesion.heatmap, lesion.opposing_heatmap)}
     return replace(
         summary_of(findings, reading),
         lesion_labels=labels_of(reading, findings.lesion_labels),

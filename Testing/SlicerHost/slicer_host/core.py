@@ -30,6 +30,8 @@ class Core(SlicerApp):
             (slicer.vtkSlicerCamerasModuleLogic, "Cameras"),
         ):
             self.register_module_logic(kind(), logic_name=name)
+        # Slicer's own logic of colours does so.
+        self.scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
 
     def create_view(self, definition: ViewLayoutDefinition) -> AbstractView:
         """A view with its node in the scene.
