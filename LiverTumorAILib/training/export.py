@@ -24,9 +24,7 @@ from LiverTumorAILib.training.recipe import TrainingRecipe
 
 OPSET = 17
 LICENCE = "Apache-2.0"
-INTENDED_USE = (
-    "Research and software tests. Trained on synthetic studies only, not validated on patients; not for clinical use."
-)
+INTENDED_USE = "Research and software tests. Not validated on patients; not for clinical use."
 
 
 def model_card(

@@ -166,11 +166,12 @@ def coarse_guess(rng: np.random.Generator, liver: np.ndarray, spacing_mm: tuple[
         return np.zeros(liver.shape, np.float32)
     small = tuple(max(round(n * s / _COARSE_MM), 4) for n, s in zip(liver.shape, spacing_mm, strict=True))
     coarse = functional.interpolate(torch.from_numpy(liver)[None, None], size=small, mode="trilinear")[0, 0].numpy()
-    sigma = rng.uniform(0.4, 1.2)
-    smooth = ndimage.gaussian_filter(coarse, sigma)
-    local = ndimage.gaussian_filter(rng.standard_normal(small).astype(np.float32), 1.6)
-    local *= rng.uniform(0, 0.35) / max(float(local.std()), 1e-6)
-    lifted = smooth + local * np.exp(-(((smooth - 0.5) / 0.45) ** 2)) + rng.normal(0, 0.06)
+    wide = np.abs(rng.normal(0, 1.2)) + 0.5
+    smooth = ndimage.gaussian_filter(coarse, wide)
+    local = ndimage.gaussian_filter(rng.standard_normal(small).astype(np.float32), 1.5)
+    local *= rng.uniform(0.1, 0.45) / max(float(local.std()), 1e-6)
+    # The wider the blur, the farther a change of level moves the border: by up to about 15 mm here and there.
+    lifted = smooth + local * np.exp(-(((smooth - 0.5) / 0.4) ** 2)) + rng.normal(0.0, 0.12)
     if rng.random() < 0.4:
         blob = ndimage.gaussian_filter(rng.standard_normal(small).astype(np.float32), 2.2)
         near = ndimage.gaussian_filter(coarse, 4.0) > 0.05

@@ -144,7 +144,7 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         encoder_convolutions=(1, 2, 2, 2, 2),
         decoder_convolutions=(1, 2, 2, 2),
         deep_supervision=1,
-        steps=2200,
+        steps=3000,
         seed=2,
     ),
 }
