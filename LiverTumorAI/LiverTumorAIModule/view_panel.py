@@ -145,6 +145,7 @@ class ViewPanel:
         if "compare" in (name, before) and name != before:
             align_axial_views(slicer.mrmlScene, layout)
         self._setSlab()
+        self._heatmaps.follow()
         self._followLayout()
 
     def showPhase(self, index: int) -> None:
