@@ -147,7 +147,9 @@ def test_many_volumes_do_not_exhaust_the_memory():
 def load_real(folder):
     if not folder.exists():
         pytest.skip(f"real study missing: {folder.name}")
-    return load_study(folder)
+    study = load_study(folder)
+    assert not any(word in warning for word in ("body", "intercept", "window") for warning in study.warnings)
+    return study
 
 
 def test_a_real_series_with_two_acquisitions_and_a_native_one(shared_data):

@@ -8,8 +8,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.progress import Cancelled, Progress
@@ -93,19 +91,6 @@ def test_the_same_phase_twice_is_said(tmp_path):
     study = load_study(tmp_path)
     assert [volume.phase for volume in study.volumes] == [Phase.PORTAL_VENOUS] * 2
     assert any("2 volumes" in warning and "portal venous" in warning for warning in study.warnings)
-
-
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(axes=st.permutations(range(3)), flips=st.tuples(st.booleans(), st.booleans(), st.booleans()))
-def test_any_order_of_axes_becomes_lps_without_moving_a_voxel(tmp_path, axes, flips):
-    image = make_image()
-    turned = sitk.Flip(sitk.PermuteAxes(image, axes), flips)
-    path = tmp_path / "portal_venous.nrrd"
-    sitk.WriteImage(turned, str(path))
-    loaded = load_study(path).volumes[0].image
-    assert np.allclose(loaded.GetDirection(), np.eye(3).ravel())
-    assert np.allclose(loaded.GetOrigin(), image.GetOrigin())
-    assert np.array_equal(sitk.GetArrayFromImage(loaded), sitk.GetArrayFromImage(image))
 
 
 def test_a_cancelled_load_stops(tmp_path):

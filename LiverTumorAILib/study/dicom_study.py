@@ -11,6 +11,7 @@ from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.study.acquisitions import split_series
 from LiverTumorAILib.study.dicom_slice import Slice, check_complete, slices_of_file
 from LiverTumorAILib.study.dicom_volume import SliceStack, make_stack, read_volume
+from LiverTumorAILib.study.grey_values import GreyValues, read_grey_values
 from LiverTumorAILib.study.header_words import seconds_since_midnight
 from LiverTumorAILib.study.raw_volume import RawVolume
 from LiverTumorAILib.study.sanity import check_memory, check_values
@@ -73,11 +74,14 @@ def read_dicom_study(
         image = read_volume(stack, modality is Modality.CT, part)
         try:
             check_values(image, source)
+            grey = read_grey_values(image, modality, source)
         except LiverTumorAIError as error:
             warnings.append(f"{source} left out: {error.what}")
             reasons.append(error)
             continue
-        volumes.append(_raw_volume(stack, image, source, shared))
+        if grey.note:
+            warnings.append(f"{source}: {grey.note}")
+        volumes.append(_raw_volume(stack, grey, source, shared))
     if not volumes:
         raise reasons[0] if len(reasons) == 1 else _nothing_usable(reasons, left_out, where)
     return modality, volumes, warnings
@@ -174,16 +178,17 @@ def _time_or_zero(item: tuple[SliceStack, str, bool], stacks: Sequence[tuple[Sli
     return 0.0 if None in times else _seconds(item[0])
 
 
-def _raw_volume(stack: SliceStack, image: object, source: str, shared: bool) -> RawVolume:
+def _raw_volume(stack: SliceStack, grey: GreyValues, source: str, shared: bool) -> RawVolume:
     header = stack.slices[0].header
     words = () if shared else tuple(str(header[name].value) for name in _WORD_ATTRIBUTES if header.get(name))
     return RawVolume(
-        image,
+        grey.image,
         source,
         words,
         contrast_agent="" if shared else str(header.get("ContrastBolusAgent") or ""),
         seconds=_seconds(stack),
         is_ordered=True,
+        values_are_approximate=grey.are_approximate,
         warnings=stack.warnings,
         dicom_files=tuple(item.path for item in stack.slices),
     )

@@ -179,7 +179,8 @@ def _air_is_bright(voxels: np.ndarray) -> bool:
     middle = voxels[len(voxels) // 2]
     rows, columns = middle.shape
     corner = np.median(middle[: rows // 16 + 1, : columns // 16 + 1])
-    return bool(corner > np.median(middle[rows // 3 : 2 * rows // 3, columns // 3 : 2 * columns // 3]) + 200)
+    centre = np.median(middle[rows // 3 : 2 * rows // 3, columns // 3 : 2 * columns // 3])
+    return bool(corner > centre + min(200, 0.2 * np.ptp(voxels)))
 
 
 def _on_even_grid(voxels: np.ndarray, stack: SliceStack) -> np.ndarray:

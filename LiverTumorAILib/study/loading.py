@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.study.body_check import warn_of_odd_bodies
 from LiverTumorAILib.study.dicom_slice import read_header
 from LiverTumorAILib.study.dicom_study import read_dicom_study
 from LiverTumorAILib.study.phase_recognition import recognise_phases
@@ -55,6 +56,7 @@ def load_study(path: Path, progress: Progress = Progress()) -> Study:
         raise _no_image(path, others)
     if others and path.is_dir():
         warnings.append(f"{sum(others.values())} files left out: no images")
+    warnings += warn_of_odd_bodies([(volume.source, volume.image) for volume in volumes], modality)
     recognised = recognise_phases(volumes, modality, progress.part(0.7, 1.0))
     study_volumes = tuple(
         StudyVolume(

@@ -83,6 +83,8 @@ def _probabilities(
         for volume, values, word in zip(volumes, organs, words, strict=True)
     ]
     result = stage_probabilities(evidence, is_ct) + _LEAST_OF_ANY_STAGE
+    doubtful = np.array([volume.values_are_approximate and not volume.given_phase for volume in volumes])
+    result[doubtful] += result[doubtful].sum(axis=1, keepdims=True) / len(Stage)
     return result / result.sum(axis=1, keepdims=True)
 
 

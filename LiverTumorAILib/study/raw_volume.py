@@ -29,6 +29,8 @@ class RawVolume:
         Time of acquisition since midnight, None where unknown.
     is_ordered: bool
         Whether its place among the volumes tells when it was acquired.
+    values_are_approximate: bool
+        Whether HU were guessed from a display window, so that enhancement proves little.
     warnings: tuple of str
     dicom_files: tuple of Path
         In slice order.
@@ -42,5 +44,6 @@ class RawVolume:
     contrast_agent: str = ""
     seconds: float | None = None
     is_ordered: bool = False
+    values_are_approximate: bool = False
     warnings: tuple[str, ...] = ()
     dicom_files: tuple[Path, ...] = ()

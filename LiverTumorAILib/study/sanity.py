@@ -14,12 +14,12 @@ _COPIES_IN_MEMORY = 2.5
 
 
 def check_spacing(spacing: Sequence[float], where: str) -> None:
-    """Raise LiverTumorAIError unless the spacing (x, y, z), mm, is one that a scanner makes.
+    """Raise LiverTumorAIError unless the spacing (mm, axes in any order) is one that a scanner makes.
 
     In-plane 0.05-10 mm, between slices 0.05-50 mm.
     """
-    in_plane, between = spacing[:2], spacing[2]
-    if not (all(0.05 <= value <= 10 for value in in_plane) and 0.05 <= between <= 50):
+    smallest, middle, largest = sorted(spacing)
+    if not (smallest >= 0.05 and middle <= 10 and largest <= 50):
         text = " x ".join(f"{value:.4g}" for value in spacing)
         raise LiverTumorAIError(
             f"The voxel spacing of {text} mm makes no sense", where, "Export the original series or mend the header"

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.study.grey_values import GreyValues, read_grey_values
 from LiverTumorAILib.study.nifti_values import count_not_numbers
 from LiverTumorAILib.study.phase import Phase
 from LiverTumorAILib.study.raw_volume import RawVolume
@@ -20,7 +21,6 @@ from LiverTumorAILib.study.sanity import (
     check_numbers,
     check_spacing,
     check_values,
-    modality_of_values,
 )
 from LiverTumorAILib.study.study import Modality
 
@@ -55,7 +55,7 @@ def read_volume_files(
     """
     headers = {path: _read_header(path) for path in paths}
     check_memory(sum(4 * int(np.prod(header.GetSize())) for header in headers.values()), where)
-    volumes, warnings = [], []
+    volumes, warnings, modalities = [], [], set()
     for index, path in enumerate(paths):
         progress.update(index / len(paths), path.name)
         images = _read_images(path, headers[path])
@@ -66,10 +66,13 @@ def read_volume_files(
         for number, image in enumerate(images, start=1):
             source = path.name if len(images) == 1 else f"{path.name}, time {number}"
             check_values(image, source)
-            volumes.append(_raw_volume(path, image, source, len(images) > 1))
+            grey = read_grey_values(image, None, source)
+            modalities.add(grey.modality)
+            if grey.note:
+                warnings.append(f"{source}: {grey.note}")
+            volumes.append(_raw_volume(path, grey, source, len(images) > 1))
     if not volumes:
         raise LiverTumorAIError("There are label maps only, no image", where, "Choose a folder with the phases")
-    modalities = {modality_of_values(volume.image) for volume in volumes}
     if len(modalities) > 1:
         raise LiverTumorAIError("CT and MR volumes are mixed", where, "Put one modality in the folder")
     return modalities.pop(), _in_phase_order(volumes), warnings
@@ -83,11 +86,18 @@ def read_image(path: Path) -> sitk.Image:
     return images[0]
 
 
-def _raw_volume(path: Path, image: sitk.Image, source: str, is_one_of_several: bool) -> RawVolume:
+def _raw_volume(path: Path, grey: GreyValues, source: str, is_one_of_several: bool) -> RawVolume:
     stem = stem_of(path)
     given = Phase(stem.lower()) if stem.lower() in set(Phase) and not is_one_of_several else None
     words = () if is_one_of_several else (stem,)
-    return RawVolume(image, source, words, given_phase=given, is_ordered=is_one_of_several)
+    return RawVolume(
+        grey.image,
+        source,
+        words,
+        given_phase=given,
+        is_ordered=is_one_of_several,
+        values_are_approximate=grey.are_approximate,
+    )
 
 
 def _in_phase_order(volumes: list[RawVolume]) -> list[RawVolume]:
