@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -165,19 +166,26 @@ def give_opinions(
     return ask(model, LiverOnly.of(images, mask, model), asked, stage, shuffle)
 
 
-def detect_jointly(data: SensitivityData, factor: float, reference: sitk.Image, rule: Rule = RULE) -> JointDecision:
+def detect_jointly(
+    data: SensitivityData, factor: float, reference: sitk.Image, rule: Rule = RULE, low: Detection | None = None
+) -> JointDecision:
     """Second and fourth step: lesions of low and high sensitivity, reclassified, and what both say together.
 
-    A factor below 1 stands for both.
+    A factor below 1 stands for both. `low` may give what `detect_around` gave for factor 1.
     """
     factors = (min(factor, LOW_FACTOR), factor)
-    part = data.probabilities.part_of(reference)
-    around = reference[part[::-1]]
-    low, high = (reclassify(data.probabilities.detect(value, around), data.opinions, around, rule) for value in factors)
-    decision = decide(low, high, factors)
+    if low is None or factor < LOW_FACTOR:
+        low = detect_around(data, factors[0], reference, rule)
+    decision = decide(low, detect_around(data, factor, reference, rule), factors)
     labels = np.zeros(reference.GetSize()[::-1], np.uint16)
-    labels[part] = decision.detection.labels
+    labels[data.probabilities.part_of(reference)] = decision.detection.labels
     return replace(decision, detection=replace(decision.detection, labels=labels))
+
+
+def detect_around(data: SensitivityData, factor: float, reference: sitk.Image, rule: Rule = RULE) -> Detection:
+    """Lesions with a factor, reclassified, on the part of the reference grid around the liver."""
+    around = reference[data.probabilities.part_of(reference)[::-1]]
+    return reclassify(data.probabilities.detect(factor, around), data.opinions, around, rule)
 
 
 def assemble(
@@ -242,7 +250,11 @@ class SensitivityControl:
 
     def detect(self, factor: float) -> JointDecision:
         """Individual lesions with a factor, not measured: what a slider shows while it moves."""
-        return detect_jointly(self.findings.sensitivity, factor, self.findings.organ_labels)
+        return detect_jointly(self.findings.sensitivity, factor, self.findings.organ_labels, low=self._low)
+
+    @cached_property
+    def _low(self) -> Detection:
+        return detect_around(self.findings.sensitivity, LOW_FACTOR, self.findings.organ_labels)
 
     def findings_at(self, factor: float, progress: Progress = Progress()) -> Findings:
         """Findings with a factor, measured."""
