@@ -61,4 +61,6 @@ def _show_legend(node: slicer.vtkMRMLVolumeNode, title: str) -> None:
     legend.SetNumberOfLabels(3)
     legend.SetSize(0.1, 0.4)
     legend.SetPosition(0.97, 0.5)
+    legend.GetTitleTextProperty().SetFontSize(12)
+    legend.GetLabelTextProperty().SetFontSize(10)
     legend.SetVisibility(True)
