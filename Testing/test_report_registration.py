@@ -1,13 +1,16 @@
 """Pictures of registrations, and how the report shows verdicts."""
 
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from analytic_findings import analytic_study
+from conftest import ROOT
 
+from LiverTumorAILib.lesions import Lesion
 from LiverTumorAILib.pipeline import Analysis
 from LiverTumorAILib.registration import RegisteredStudy, RegistrationQuality, Verdict, warp_image
 from LiverTumorAILib.report import write_results
@@ -25,6 +28,10 @@ from LiverTumorAILib.report.registration_pictures import (
 )
 from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
 
+sys.path.insert(0, str(ROOT / "LiverTumorAI"))
+
+from LiverTumorAIModule.results import read_results
+
 SHIFT_MM = 20.0
 
 
@@ -35,6 +42,12 @@ def shifting_field(image: sitk.Image, up_mm: float = SHIFT_MM) -> sitk.Image:
     field = sitk.GetImageFromArray(vectors, isVector=True)
     field.CopyInformation(image)
     return field
+
+
+def without(lesion: Lesion, phase: Phase) -> Lesion:
+    """The lesion as it is measured where a phase was left out."""
+    enhancement = {other: value for other, value in lesion.measurement.enhancement.items() if other is not phase}
+    return replace(lesion, measurement=replace(lesion.measurement, enhancement=enhancement))
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +71,7 @@ def analysis() -> Analysis:
         Phase.DELAYED: RegistrationQuality(Verdict.FAILED, ("the field folds",)),
     }
     fields = {Phase.ARTERIAL: field, Phase.NON_CONTRAST: shifting_field(reference, 0.0)}
+    findings = replace(findings, lesions=tuple(without(lesion, Phase.DELAYED) for lesion in findings.lesions))
     return Analysis(RegisteredStudy(study, Phase.PORTAL_VENOUS, registered, fields, quality), findings)
 
 
@@ -140,6 +154,9 @@ def test_the_fields_are_written_for_the_window(analysis, tmp_path):
     for corner in ((0, 0, 0), tuple(size - 1 for size in analysis.registered.reference.GetSize())):
         point = analysis.registered.reference.TransformIndexToPhysicalPoint(corner)
         assert transform.TransformPoint(point) == pytest.approx(np.add(point, (0, 0, SHIFT_MM)), abs=1e-3)
+    read = read_results(tmp_path).fields
+    assert set(read) == {Phase.ARTERIAL, Phase.NON_CONTRAST}
+    assert np.array_equal(sitk.GetArrayViewFromImage(read[Phase.ARTERIAL]), sitk.GetArrayViewFromImage(field))
 
 
 def test_a_study_without_registration_has_no_such_pictures(analysis, tmp_path):
