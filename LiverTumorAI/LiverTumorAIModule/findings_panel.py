@@ -49,10 +49,12 @@ class FindingsPanel:
     def show(self, results: Results, session: Session | None = None) -> None:
         """Show findings in the scene and in the panel; the review is saved into the session."""
         from LiverTumorAILib.mrml.findings_scene import show_findings
+        from LiverTumorAILib.mrml.transforms import show_fields
 
         self.clear()
         self.results = results
         self.shown = show_findings(results.findings, results.images, slicer.mrmlScene, results.reading)
+        show_fields(slicer.mrmlScene, results.fields)
         self.autosave.begin(session, results.reading)
         self._begin()
         slicer.util.resetSliceViews()
