@@ -98,6 +98,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.studyPathLineEdit.currentPathChanged.connect(self.onStudyPathChanged)
         self.ui.cascadeComboBox.currentIndexChanged.connect(self.onCascadeChanged)
         self.ui.loadButton.clicked.connect(self.onLoad)
+        self.ui.sceneButton.clicked.connect(self.onLoadScene)
         self.ui.runButton.clicked.connect(self.onRun)
         self.ui.cancelButton.clicked.connect(self.activity.cancel)
         self.ui.installButton.clicked.connect(self.onInstall)
@@ -201,6 +202,19 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.studyPathLineEdit.addCurrentPathToHistory()
             self.analysis.load(self.logic.makeLoadJob(path))
 
+    def onLoadScene(self) -> None:
+        """Take the volumes that are in the scene as the study."""
+        with slicer.util.tryWithErrorDisplay(_("The volumes in the scene cannot be used.")):
+            from LiverTumorAILib.mrml.volume_images import foreign_volumes
+
+            images, folder = foreign_volumes(slicer.mrmlScene), self.logic.newStudyFolder()
+
+            def load(names: dict[str, str]) -> None:
+                self.ui.studyPathLineEdit.currentPath = str(folder)
+                self.analysis.load(self.logic.makeLoadJob(str(folder)), names)
+
+            self.activity.run(lambda: acquisitions.write_volumes(images, folder), load)
+
     def onRun(self) -> None:
         """Analyze the study with the phases as they stand in the table."""
         with slicer.util.tryWithErrorDisplay(_("The analysis cannot start.")):
@@ -294,7 +308,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.views.updateButtons()
         self.ui.installButton.visible = bool(self._missing)
         if self._missing:
-            self.ui.loadButton.enabled = self.ui.runButton.enabled = False
+            self.ui.loadButton.enabled = self.ui.sceneButton.enabled = self.ui.runButton.enabled = False
 
     def _findPackages(self) -> None:
         self._missing = packages.missing_packages(self.logic.requirements())
@@ -349,6 +363,10 @@ class LiverTumorAILogic(ScriptedLoadableModuleLogic):
             cascade=parameters.cascade,
             device=parameters.device.value,
         )
+
+    def newStudyFolder(self) -> Path:
+        """Where a study from the scene may be written; removed with the module."""
+        return Path(self._newFolder()).with_name("study")
 
     def _newFolder(self) -> str:
         self._folders.append(Path(slicer.util.tempDirectory("LiverTumorAI-")))

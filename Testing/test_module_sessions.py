@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,12 +21,13 @@ pytest_plugins = ["module_fixtures"]
 STATE = 5
 CRASH = """
 import sys
+from types import SimpleNamespace
 sys.path[:0] = {paths!r}
 from slicer_host import Host
 from module_host import load_panel
 from PySide6.QtTest import QTest
 host = Host()
-type(host.app).cachePath = {cache!r}
+kept, host.app._folder = host.app._folder, SimpleNamespace(name={cache!r})
 panel = load_panel(host, {results!r})
 panel.ui.acceptButton.click()
 panel.ui.rejectButton.click()
@@ -39,7 +41,7 @@ os.kill(os.getpid(), 9)
 @pytest.fixture
 def cache(running, tmp_path, monkeypatch):
     """The folder where reviews are kept, empty at first."""
-    monkeypatch.setattr(type(running.app), "cachePath", str(tmp_path / "cache"))
+    monkeypatch.setattr(running.app, "_folder", SimpleNamespace(name=str(tmp_path / "cache")))
     return tmp_path / "cache"
 
 

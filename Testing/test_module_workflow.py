@@ -1,5 +1,7 @@
 """From a study folder to findings in the module's panel, with the real worker process."""
 
+import contextlib
+
 import pytest
 
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
@@ -74,8 +76,13 @@ def host(running):
 
 def workers():
     """Worker processes of this process that run."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "LiverTumorAILib.worker" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        # One that ends meanwhile runs no more.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "LiverTumorAILib.worker" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_loading_shows_each_acquisition_with_its_phase(loaded):
@@ -172,6 +179,42 @@ def test_closing_the_scene_ends_what_runs(host, analyzed, folder):
     assert not analyzed.busy
     assert analyzed.ui.loadButton.isEnabled()
     assert table_texts(analyzed.ui.phasesTable) == []
+
+
+def test_volumes_in_the_scene_are_a_study(host, analyzed, folder):
+    host.app._core.close_scene()
+    for name in ("arterial", "portal_venous"):
+        host.slicer.util.loadVolume(str(folder / f"{name}.nii.gz"), {"name": f"Doe {name}"})
+    analyzed.ui.sceneButton.click()
+    wait(host, analyzed)
+    assert host.messages.texts("error") == []
+    rows = table_texts(analyzed.ui.phasesTable)
+    assert [row[0] for row in rows] == ["Doe arterial", "Doe portal_venous"]
+    study = analyzed.ui.studyPathLineEdit.currentPath
+    assert "Doe" not in study
+    assert analyzed.ui.runButton.isEnabled()
+
+
+def test_a_scene_without_volumes_is_no_study(host, analyzed):
+    host.app._core.close_scene()
+    analyzed.ui.sceneButton.click()
+    assert "holds no volumes" in host.messages.texts("error")[0]
+    host.errors.clear()
+
+
+def test_a_worker_ended_from_outside_is_explained_and_can_be_tried_again(host, analyzed, folder):
+    analyzed.openStudy(folder)
+    host.wait_until(workers, 60)
+    for worker in workers():
+        worker.kill()
+    wait(host, analyzed, 60)
+    assert "ended from outside" in host.messages.texts("error")[0]
+    assert analyzed.ui.loadButton.isEnabled()
+    host.messages.shown.clear()
+    analyzed.ui.loadButton.click()
+    wait(host, analyzed)
+    assert len(table_texts(analyzed.ui.phasesTable)) == 2
+    assert host.messages.texts("error") == []
 
 
 def test_results_asked_for_during_loading_follow_it(host, analyzed, folder, tmp_path):

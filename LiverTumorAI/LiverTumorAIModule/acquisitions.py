@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import slicer
@@ -53,3 +54,23 @@ def remove_acquisitions() -> None:
 
     remove_owned(slicer.mrmlScene, prefix=PREFIX)
     remove_folder(slicer.mrmlScene, FOLDER)
+
+
+def write_volumes(images: dict[str, sitk.Image], folder: Path) -> dict[str, str]:
+    """Write images as a study folder; their names, which may name a patient, stay out of it.
+
+    Returns
+    -------
+    dict
+        Name by file name.
+
+    """
+    import SimpleITK as sitk
+
+    folder.mkdir(parents=True)
+    names = {}
+    for number, (name, image) in enumerate(images.items(), start=1):
+        file = f"{number}.nrrd"
+        sitk.WriteImage(image, folder / file)
+        names[file] = name
+    return names

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,11 +65,13 @@ class AnalysisPanel:
         self._on_study_shown, self._on_results = on_study_shown, on_results
         self._job: Job | None = None
         self._found: PhasesFound | None = None
+        self._names: Mapping[str, str] = {}
         self.phases = PhasesTable(ui.phasesTable, self._showVolume, self.updateButtons)
 
-    def load(self, job: Job) -> None:
-        """Find the phases of a study."""
+    def load(self, job: Job, names: Mapping[str, str] | None = None) -> None:
+        """Find the phases of a study; names stand in for file names."""
         self.clear()
+        self._names = names or {}
         self._start(job)
 
     def analyze(self, job: Job) -> None:
@@ -113,7 +116,7 @@ class AnalysisPanel:
     def updateButtons(self) -> None:
         """Enable what can be done now."""
         busy = self._activity.is_busy
-        self.ui.loadButton.enabled = not busy
+        self.ui.loadButton.enabled = self.ui.sceneButton.enabled = not busy
         self.ui.runButton.enabled = not busy and bool(self.phases.phases)
         self.ui.cancelButton.enabled = self._activity.is_cancellable
         self.ui.phasesTable.enabled = not busy
@@ -132,7 +135,8 @@ class AnalysisPanel:
     def _onPhasesFound(self, event: PhasesFound) -> None:
         # During an analysis the table stands already, with what the user set.
         if self._job.command == "load":
-            self._found = event
+            named = (replace(volume, source=self._names.get(volume.source, volume.source)) for volume in event.volumes)
+            self._found = event = replace(event, volumes=tuple(named))
             self.phases.show(event.volumes)
             self.ui.phaseHintLabel.text = " ".join(event.warnings)
 

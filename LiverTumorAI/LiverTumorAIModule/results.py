@@ -123,7 +123,9 @@ def _write_images(images: Mapping[Phase, sitk.Image], folder: Path) -> None:
 
     folder.mkdir()
     for phase, image in images.items():
-        sitk.WriteImage(sitk.Cast(sitk.Round(image), sitk.sitkInt16), folder / f"{phase}.nrrd")
+        sitk.WriteImage(
+            sitk.Cast(sitk.Round(sitk.Cast(image, sitk.sitkFloat32)), sitk.sitkInt16), folder / f"{phase}.nrrd"
+        )
 
 
 def _rewrite(export: Export, folder: Path) -> None:

@@ -8,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 import slicer
-import vtk
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions import Findings, Organ
 from LiverTumorAILib.lesions.findings_io import findings_from_json, findings_to_json
-from LiverTumorAILib.mrml.geometry import image_at
 from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes
 from LiverTumorAILib.mrml.segmentation import SEGMENTATION_ROLE, organ_segment_id, segment_mask
+from LiverTumorAILib.mrml.volume_images import volume_image
 from LiverTumorAILib.review.files import reading_from_json, reading_to_json
 from LiverTumorAILib.review.reading import Reading, box_of, labels_of
 from LiverTumorAILib.study import Phase
@@ -57,7 +56,7 @@ def read_scene(scene: slicer.vtkMRMLScene) -> SavedReading | None:
         return None
     try:
         content = json.loads(text.GetText())
-        images = {phase: _image(nodes[role]) for phase in Phase if (role := VOLUME_PREFIX + phase) in nodes}
+        images = {phase: volume_image(nodes[role]) for phase in Phase if (role := VOLUME_PREFIX + phase) in nodes}
         grid = images[Phase(content["findings"]["reference_phase"])]
         node = nodes[SEGMENTATION_ROLE]
         reading = _reading(content["reading"], node)
@@ -88,13 +87,3 @@ def _organ_labels(node: slicer.vtkMRMLSegmentationNode, grid: sitk.Image) -> sit
     image = sitk.GetImageFromArray(labels)
     image.CopyInformation(grid)
     return image
-
-
-def _image(node: slicer.vtkMRMLScalarVolumeNode) -> sitk.Image:
-    """A volume node as image (LPS, mm)."""
-    data = slicer.vtkOrientedImageData()
-    data.ShallowCopy(node.GetImageData())
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    data.SetGeometryFromImageToWorldMatrix(matrix)
-    return image_at(slicer.util.arrayFromVolume(node), data, (0, 0, 0))

@@ -1,0 +1,110 @@
+"""How long the window's thread works without a pause while a study is shown, reviewed and corrected.
+
+    python Testing/benchmarks/window_calm.py --slices 75 --lesions 30 --studies 20
+
+A study of 512 x 512 voxels with two phases and many lesions. Times are the thread's own processor time for each turn
+of the event loop, so that other programs do not count. Memory is the process's, after each of several studies.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+for folder in (ROOT, ROOT / "Testing", ROOT / "Testing" / "SlicerHost"):
+    sys.path.insert(0, str(folder))
+
+import SimpleITK as sitk  # noqa: E402
+from analytic_findings import analytic_study, inside, make_image  # noqa: E402
+from module_host import load_panel, write_results_folder  # noqa: E402
+from slicer_host import Host  # noqa: E402
+
+from LiverTumorAILib.measurement import measure_lesions  # noqa: E402
+from LiverTumorAILib.mrml.segmentation import set_segment_mask  # noqa: E402
+from LiverTumorAILib.study import Phase  # noqa: E402
+
+
+def large_study(slices: int, lesions: int) -> tuple:
+    """Findings and images of two phases on 512 x 512 voxels with balls of 8 mm as lesions."""
+    spacing = (340 / 512, 240 / 512, 160 / slices)
+    findings, images = analytic_study(spacing=spacing)
+    images = {phase: images[phase] for phase in (Phase.ARTERIAL, Phase.PORTAL_VENOUS)}
+    grid = findings.lesion_labels
+    labels = sitk.GetArrayFromImage(grid)
+    places = [(x, y, z) for z in (-35, 35) for y in (-60, -40, 0, 20) for x in (-100, -80, -50, -30)]
+    for label, place in enumerate(places[: lesions - 3], start=4):
+        labels[inside(grid, place, (5, 5, 5)) & (labels == 0)] = label
+    drawn = make_image(labels, grid)
+    measurements = measure_lesions(drawn, images, findings.organ_labels)
+    extra = [
+        replace(findings.lesions[1], uid=f"2.25.{1000 + label}", label=label, measurement=measurements[label])
+        for label in range(4, int(labels.max()) + 1)
+        if label in measurements
+    ]
+    return replace(findings, lesions=(*findings.lesions, *extra), lesion_labels=drawn), images
+
+
+class Turns:
+    """Longest turn of the event loop, in the thread's processor time."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def run(self, what: str, act: Callable[[], None], until: Callable[[], bool] = lambda: True) -> None:
+        """Act, then turn the loop until something is true and a second more; print the longest turn."""
+        begin = time.thread_time()
+        act()
+        longest = time.thread_time() - begin
+        end = None
+        while end is None or time.monotonic() < end:
+            begin = time.thread_time()
+            self._host.app.processEvents()
+            longest = max(longest, time.thread_time() - begin)
+            time.sleep(0.002)
+            if end is None and until():
+                end = time.monotonic() + 1
+        print(f"{what:32} {1000 * longest:6.0f} ms", flush=True)
+
+
+def main() -> None:
+    """Print the longest turn of each action, then memory over studies."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--slices", type=int, default=75)
+    parser.add_argument("--lesions", type=int, default=30)
+    parser.add_argument("--studies", type=int, default=5)
+    options = parser.parse_args()
+    findings, images = large_study(options.slices, options.lesions)
+    with tempfile.TemporaryDirectory() as folder, Host(size=(1280, 800)) as host:
+        results = write_results_folder(findings, images, Path(folder) / "results")
+        panel = load_panel(host)
+        turns = Turns(host)
+        turns.run("show results", lambda: panel.showResults(results), lambda: not panel.busy)
+        ui, shown = panel.ui, panel.findings.shown
+        turns.run("next lesion", lambda: panel.findings.review.step(1))
+        turns.run("accept", ui.acceptButton.click)
+        turns.run("undo", ui.undoButton.click)
+        panel.findings.selectLesion(findings.lesions[1].uid)
+        grid = findings.lesion_labels
+        stroke = inside(grid, (-30, -45, -18), (14, 12, 12)).astype(np.uint8)
+        data = make_image(stroke, grid)
+        turns.run("brush stroke", lambda: set_segment_mask(shown.segmentation, "lesion-2", data))
+        turns.run("delete", ui.deleteLesionButton.click)
+        corrections = panel.findings.corrections
+        started = time.perf_counter()
+        turns.run("click on a lesion", lambda: corrections.addAt((-30, -45, -18)), lambda: not corrections.is_busy)
+        print(f"  until it is drawn, wall time: {time.perf_counter() - started - 1:.1f} s")
+        for number in range(options.studies):
+            panel.showResults(results)
+            host.wait_until(lambda: not panel.busy, 600)
+            print(f"study {number + 1}: {psutil.Process().memory_info().rss / 2**20:.0f} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
