@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from analytic_findings import inside, make_image
+from analytic_liver import write_liver_networks
 from analytic_network import CLASS_HU, class_probabilities, write_network
 
 from LiverTumorAILib.cascades import CASCADES, get_cascade
@@ -189,7 +190,7 @@ def test_cancel_stops_it(run):
 def test_provenance_names_model_hash_and_times(run, models):
     provenance = run(study_of(abdomen())).provenance
     assert provenance.models == {"base_unet": models.card("base_unet").sha256}
-    assert list(provenance.seconds) == ["network", "lesions", "measurement"]
+    assert list(provenance.seconds) == ["liver", "network", "lesions", "measurement"]
     assert provenance.cascade == "base"
 
 
@@ -205,3 +206,24 @@ def test_every_cascade_keeps_the_interface(name):
     assert cascade.title
     assert set(cascade.protocols) <= {"ct4", "ct3", "nc", "dce-mr", "hbp-mr"}
     assert cascade.required_models
+
+
+def test_where_the_store_has_liver_networks_their_liver_counts(tmp_path):
+    write_network(tmp_path)
+    models = write_liver_networks(tmp_path)
+    image = abdomen(((-60, 0, 10), (16, 12, 12), "HCC"))
+    findings = get_cascade("base", "cpu").run(study_of(image), models, Progress())
+    # These networks call everything above 50 HU liver: the spleen is its far part and is dropped.
+    liver = sitk.GetArrayViewFromImage(findings.organ_labels) == Organ.LIVER
+    truth = inside(image, *LIVER)
+    assert 2 * (liver & truth).sum() / (liver.sum() + truth.sum()) > 0.95
+    assert {"base_unet", "liver_coarse", "liver_fine"} == set(findings.provenance.models)
+    assert [lesion.type for lesion in findings.lesions] == [LesionType.HCC]
+
+
+def test_what_the_liver_networks_do_not_call_liver_holds_no_lesion(tmp_path):
+    write_network(tmp_path)
+    models = write_liver_networks(tmp_path)
+    outside = ((90, 20, 60), (9, 9, 9), "HCC")
+    findings = get_cascade("base", "cpu").run(study_of(abdomen(outside)), models, Progress())
+    assert findings.lesions == ()

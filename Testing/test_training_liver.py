@@ -169,16 +169,14 @@ class TestSamples:
         assert faulty.dtype == np.float32
         assert np.isfinite(faulty).mean() > 0.2
 
-    @given(st.integers(0, 10**6))
-    @settings(max_examples=15)
-    def test_a_coarse_guess_is_a_probability_that_mostly_agrees(self, seed):
+    def test_coarse_guesses_are_probabilities_that_mostly_agree_but_not_always(self):
         z, y, x = np.mgrid[:32, :48, :48]
         liver = (((z - 16) / 12) ** 2 + ((y - 24) / 18) ** 2 + ((x - 24) / 18) ** 2 < 1).astype(np.float32)
-        guess = coarse_guess(np.random.default_rng(seed), liver, (1.5, 1.5, 1.5))
-        assert guess.shape == liver.shape
-        assert guess.min() >= 0 and guess.max() <= 1
-        if guess.any():
-            assert np.corrcoef(guess.ravel(), liver.ravel())[0, 1] > 0.4
+        guesses = [coarse_guess(np.random.default_rng(seed), liver, (1.5, 1.5, 1.5)) for seed in range(60)]
+        assert all(guess.shape == liver.shape and guess.min() >= 0 and guess.max() <= 1 for guess in guesses)
+        agreement = [np.corrcoef(guess.ravel(), liver.ravel())[0, 1] for guess in guesses if guess.any()]
+        assert np.median(agreement) > 0.6
+        assert np.min(agreement) < 0.6
 
 
 class TestRealScans:
