@@ -94,7 +94,8 @@ class BackgroundTask:
     def __init__(
         self, function: Callable[[], Any], on_done: Callable[[Any], None], on_error: Callable[[Exception], None]
     ) -> None:
-        self._function, self._on_done, self._on_error = function, on_done, on_error
+        self._function: Callable[[], Any] | None = function
+        self._on_done, self._on_error = on_done, on_error
         self._result: Any = None
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -130,7 +131,9 @@ class BackgroundTask:
         if self._thread.is_alive():
             return
         self._timer.stop()
+        # A whole study must not live on with this object.
+        result, self._result, self._function = self._result, None, None
         if self._error is not None:
             self._on_error(self._error)
         else:
-            self._on_done(self._result)
+            self._on_done(result)
