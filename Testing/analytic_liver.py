@@ -9,7 +9,7 @@ from LiverTumorAILib.inference import IntensityNormalisation, ModelCard, ModelSt
 from LiverTumorAILib.inference.card import ANY_PHASE
 from LiverTumorAILib.inference.liver import COARSE, FINE
 
-THRESHOLD_HU = 50.0
+THRESHOLD_HU = 0.0
 LOW, HIGH = -150.0, 250.0
 STEEPNESS = 80.0
 """Score of liver for a whole window width above the threshold."""

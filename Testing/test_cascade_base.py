@@ -213,7 +213,7 @@ def test_where_the_store_has_liver_networks_their_liver_counts(tmp_path):
     models = write_liver_networks(tmp_path)
     image = abdomen(((-60, 0, 10), (16, 12, 12), "HCC"))
     findings = get_cascade("base", "cpu").run(study_of(image), models, Progress())
-    # These networks call everything above 50 HU liver: the spleen is its far part and is dropped.
+    # These networks call everything above 0 HU liver: the spleen is its far part and is dropped.
     liver = sitk.GetArrayViewFromImage(findings.organ_labels) == Organ.LIVER
     truth = inside(image, *LIVER)
     assert 2 * (liver & truth).sum() / (liver.sum() + truth.sum()) > 0.95

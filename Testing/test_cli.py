@@ -248,6 +248,7 @@ def test_a_study_is_analyzed_into_the_folder_of_the_contract(study, models, tmp_
         "heatmaps",
         "report.html",
         "seg.dcm",
+        "fields",
         "sr.dcm",
         "registered",
     }

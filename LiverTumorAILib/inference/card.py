@@ -77,7 +77,7 @@ class ModelCard:
     def __post_init__(self) -> None:
         known = {phase.value for phase in Phase} | {ANY_PHASE}
         if not self.inputs or not set(self.inputs) <= known:
-            raise ValueError(f"inputs are {list(self.inputs)}, known are {sorted(known)}")
+            raise ValueError(f"inputs are {list(self.inputs)}, known phases are {sorted(known)}")
         if len(self.spacing_mm) != 3 or min(self.spacing_mm) <= 0:
             raise ValueError(f"spacing_mm is {list(self.spacing_mm)}, it takes three positive numbers")
         if len(self.patch) != 3 or min(self.patch) < 1:
