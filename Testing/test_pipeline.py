@@ -89,7 +89,14 @@ def test_every_volume_has_its_record(analysis):
 
 
 def test_every_stage_is_timed_and_reported(analysis, events):
-    assert list(analysis.findings.provenance.seconds) == ["load", "register", "liver", "network", "lesions", "measurement"]
+    assert list(analysis.findings.provenance.seconds) == [
+        "load",
+        "register",
+        "liver",
+        "network",
+        "lesions",
+        "measurement",
+    ]
     fractions = [event.fraction for event in events]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1)
