@@ -102,7 +102,7 @@ def draw_warp(
         matrix = np.diag(1 / spacing) @ _matrix(rng, settings) @ np.diag(spacing)
         common = torch.einsum("ij,jzyx->izyx", torch.from_numpy(matrix.astype(np.float32)), centred)
         elastic = rng.normal(0, rng.uniform(0, settings.elastic_mm), (3, 4, 5, 5)) / spacing[:, None, None, None]
-        common = common + _upsampled(elastic, shape)
+        common = common + upsampled(elastic, shape)
     else:
         common = centred
     common = common + middle[:, None, None, None]
@@ -112,22 +112,28 @@ def draw_warp(
             if phase != patch.reference:
                 slip = rng.normal(0, rng.uniform(0, settings.misregistration_mm), (3, 1, 1, 1))
                 local = rng.normal(0, rng.uniform(0, settings.misregistration_mm), (3, 3, 4, 4))
-                own[phase] = _upsampled((slip + local) / spacing[:, None, None, None], shape)
+                own[phase] = upsampled((slip + local) / spacing[:, None, None, None], shape)
     return Warp(common, tuple(own))
 
 
 def _matrix(rng: np.random.Generator, settings: Augmentation) -> np.ndarray:
     """Rotation about z, y, x and scale, for vectors (z, y, x) in mm."""
-    about_z, about_y, about_x = np.deg2rad(rng.uniform(-1, 1, 3) * settings.rotation_deg)
+    turn = rotation(rng.uniform(-1, 1, 3) * settings.rotation_deg)
     scale = np.exp(rng.uniform(*np.log(settings.scale))) * np.exp(rng.uniform(-0.05, 0.05, 3))
-    cz, sz, cy, sy, cx, sx = (f(a) for a in (about_z, about_y, about_x) for f in (np.cos, np.sin))
+    return turn @ np.diag(1 / scale)
+
+
+def rotation(angles_deg: np.ndarray) -> np.ndarray:
+    """Rotation (3, 3) about z, y, x by angles in that order, for vectors (z, y, x)."""
+    cz, sz, cy, sy, cx, sx = (f(a) for a in np.deg2rad(angles_deg) for f in (np.cos, np.sin))
     turn_z = np.array([[1, 0, 0], [0, cz, -sz], [0, sz, cz]])
     turn_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     turn_x = np.array([[cx, -sx, 0], [sx, cx, 0], [0, 0, 1]])
-    return turn_z @ turn_y @ turn_x @ np.diag(1 / scale)
+    return turn_z @ turn_y @ turn_x
 
 
-def _upsampled(coarse: np.ndarray, patch: tuple[int, int, int]) -> torch.Tensor:
+def upsampled(coarse: np.ndarray, patch: tuple[int, int, int]) -> torch.Tensor:
+    """Values (channels, z, y, x) on coarse knots, brought to a patch (z, y, x) by trilinear interpolation."""
     values = torch.from_numpy(coarse.astype(np.float32))[None]
     return functional.interpolate(values, size=patch, mode="trilinear", align_corners=True)[0]
 
@@ -162,21 +168,23 @@ def apply_warp(
             result[phase] = np.nan
             continue
         place = warp.common if warp.own[phase] is None else warp.common + warp.own[phase]
-        grid = _sampling_grid(place, source)
+        grid = sampling_grid(place, source)
         filled = image if known.all() else np.where(known, image, np.float32(-1000))
-        result[phase] = _sampled(filled, grid, "bilinear")
+        result[phase] = sampled(filled, grid, "bilinear")
         if not known.all():
-            result[phase][_sampled(known.astype(np.float32), grid, "nearest") < 0.5] = np.nan
-    grid = _sampling_grid(warp.common, source)
-    return result, _sampled(labels.astype(np.float32), grid, "nearest").astype(np.uint8)
+            result[phase][sampled(known.astype(np.float32), grid, "nearest") < 0.5] = np.nan
+    grid = sampling_grid(warp.common, source)
+    return result, sampled(labels.astype(np.float32), grid, "nearest").astype(np.uint8)
 
 
-def _sampling_grid(place: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+def sampling_grid(place: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """Grid for `sampled` from places (3, z, y, x) in voxels of a source whose shape (z, y, x) is given."""
     scaled = 2 * place / (source - 1)[:, None, None, None] - 1
     return scaled.flip(0).permute(1, 2, 3, 0)[None]
 
 
-def _sampled(values: np.ndarray, grid: torch.Tensor, mode: str) -> np.ndarray:
+def sampled(values: np.ndarray, grid: torch.Tensor, mode: str) -> np.ndarray:
+    """A source (z, y, x) at a grid of `sampling_grid`, 'bilinear' or 'nearest'; its edge continues outside."""
     tensor = torch.from_numpy(np.ascontiguousarray(values))[None, None]
     return functional.grid_sample(tensor, grid, mode=mode, padding_mode="border", align_corners=True)[0, 0].numpy()
 

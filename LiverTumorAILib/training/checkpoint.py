@@ -1,13 +1,24 @@
 """State of a training, from which it continues as if it had never stopped."""
 
+import json
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import nn
 
 from LiverTumorAILib.errors import LiverTumorAIError
+
+CHECKPOINT = "checkpoint.pt"
+RECIPE = "recipe.json"
+
+
+class Recipe(Protocol):
+    """A dataclass that says how a network is trained."""
+
+    steps: int
 
 
 class MovingAverage:
@@ -62,3 +73,37 @@ class TrainingState:
             raise LiverTumorAIError(
                 f"The checkpoint cannot be continued: {reason}", path, "Train into another run folder"
             ) from error
+
+
+def resume_run(state: TrainingState, recipe: Recipe, folder: Path, resume: bool, device: torch.device) -> None:
+    """Continue from a run folder's checkpoint, if wished and there is one, and write the recipe beside it.
+
+    Parameters
+    ----------
+    state: TrainingState
+        Changed in place.
+    recipe: dataclass instance
+        Its `steps` may differ from those that the run was begun with.
+    folder: Path
+        Of the run.
+    resume: bool
+        False: begin anew.
+    device: torch.device
+        Where the state lies.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If the run was begun with another recipe, or its checkpoint cannot be continued.
+
+    """
+    described = json.loads(json.dumps(asdict(recipe)))
+    path, checkpoint = folder / RECIPE, folder / CHECKPOINT
+    if resume and checkpoint.is_file():
+        begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else described
+        if begun | {"steps": recipe.steps} != described:
+            raise LiverTumorAIError(
+                "The run folder was begun with another recipe", folder, "Train into another run folder"
+            )
+        state.load(checkpoint, device)
+    path.write_text(json.dumps(described, indent=2), encoding="utf-8")

@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from LiverTumorAILib.inference.preprocess import normalise
 from LiverTumorAILib.progress import Progress
+from LiverTumorAILib.training.augmentation import rotation, sampled, sampling_grid, upsampled
 from LiverTumorAILib.training.cases import UNKNOWN
-from LiverTumorAILib.training.liver_intensities import draw_intensities
+from LiverTumorAILib.training.liver_intensities import UNLABELLED, draw_intensities
 from LiverTumorAILib.training.materials import SPACING_MM, Material
 from LiverTumorAILib.training.recipe import TrainingRecipe
 from LiverTumorAILib.training.scanner_faults import add_faults
@@ -96,21 +97,20 @@ class LiverSampler:
         low = np.clip(np.floor(places_in_body.amin(dim=(1, 2, 3)).numpy()).astype(int) - 1, 0, shape - 2)
         high = np.clip(np.ceil(places_in_body.amax(dim=(1, 2, 3)).numpy()).astype(int) + 2, low + 2, shape)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        grid = _sampling_grid(
-            places_in_body - torch.from_numpy(low.astype(np.float32))[:, None, None, None], high - low
-        )
-        labels = _sampled(material.labels[box].astype(np.float32), grid, "nearest")
-        liver = _sampled(material.liver[box].astype(np.float32), grid, "bilinear")
+        first, size = (torch.from_numpy(part.astype(np.float32)) for part in (low, high - low))
+        grid = sampling_grid(places_in_body - first[:, None, None, None], size)
+        labels = sampled(material.labels[box].astype(np.float32), grid, "nearest")
+        liver = sampled(material.liver[box].astype(np.float32), grid, "bilinear")
         stored = material.ct[box].astype(np.float32)
-        image = _sampled(np.maximum(stored, -1024), grid, "bilinear")
+        image = sampled(np.maximum(stored, -1024), grid, "bilinear")
         # A voxel mixed with unknown ones would look like lung at the edge of a cut liver.
-        unknown = _sampled((stored == UNKNOWN).astype(np.float32), grid, "bilinear") > 0.01
+        unknown = sampled((stored == UNKNOWN).astype(np.float32), grid, "bilinear") > 0.01
         outside = ~(grid.abs() <= 1).all(dim=-1)[0].numpy()
         if material.is_real:
             image[unknown | outside] = np.nan
         else:
             image[:] = np.nan
-            labels = np.where(outside, 255, labels)
+            labels = np.where(outside, UNLABELLED, labels)
         liver[outside | (material.is_real & ~np.isfinite(image))] = 0
         return labels.astype(np.uint8), liver, image
 
@@ -120,29 +120,12 @@ def _bent_grid(rng: np.random.Generator, shape: tuple[int, int, int], spacing_mm
     axes = [
         (torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * step for n, step in zip(shape, spacing_mm, strict=True)
     ]
-    angles = np.deg2rad(np.clip(rng.normal(0, 1, 3), -2, 2) * _ROTATION_DEG)
-    (cz, sz), (cy, sy), (cx, sx) = ((np.cos(a), np.sin(a)) for a in angles)
-    turn = (
-        np.array([[1, 0, 0], [0, cz, -sz], [0, sz, cz]])
-        @ np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-        @ np.array([[cx, -sx, 0], [sx, cx, 0], [0, 0, 1]])
-    )
+    turn = rotation(np.clip(rng.normal(0, 1, 3), -2, 2) * _ROTATION_DEG)
     scale = np.exp(rng.uniform(*np.log(_SCALE))) * np.exp(rng.normal(0, 0.08, 3))
     matrix = torch.from_numpy((turn @ np.diag(1 / scale)).astype(np.float32))
     linear = torch.einsum("ij,jzyx->izyx", matrix, torch.stack(torch.meshgrid(*axes, indexing="ij")))
-    knots = rng.normal(0, rng.uniform(0, _ELASTIC_MM), (3, *_KNOTS)).astype(np.float32)
-    bend = functional.interpolate(torch.from_numpy(knots)[None], size=shape, mode="trilinear", align_corners=True)[0]
-    return linear + bend
-
-
-def _sampling_grid(places: torch.Tensor, size: np.ndarray) -> torch.Tensor:
-    scale = torch.from_numpy((np.asarray(size) - 1).astype(np.float32))[:, None, None, None]
-    return (2 * places / scale - 1).flip(0).permute(1, 2, 3, 0)[None]
-
-
-def _sampled(values: np.ndarray, grid: torch.Tensor, mode: str) -> np.ndarray:
-    tensor = torch.from_numpy(values)[None, None]
-    return functional.grid_sample(tensor, grid, mode=mode, padding_mode="border", align_corners=True)[0, 0].numpy()
+    knots = rng.normal(0, rng.uniform(0, _ELASTIC_MM), (3, *_KNOTS))
+    return linear + upsampled(knots, shape)
 
 
 def coarse_guess(rng: np.random.Generator, liver: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:

@@ -1,18 +1,15 @@
 """The training loop."""
 
-import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.networks import UNet3D
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.training.augmentation import Augmentation
 from LiverTumorAILib.training.cases import CaseFolder
-from LiverTumorAILib.training.checkpoint import MovingAverage, TrainingState
+from LiverTumorAILib.training.checkpoint import CHECKPOINT, MovingAverage, TrainingState, resume_run
 from LiverTumorAILib.training.curves import Curves
 from LiverTumorAILib.training.device import reduced_precision, training_device
 from LiverTumorAILib.training.export import weights_of_onnx
@@ -22,8 +19,6 @@ from LiverTumorAILib.training.sampler import PatchSampler, Sampler, samples_ahea
 from LiverTumorAILib.training.targets import LESION_CLASSES
 from LiverTumorAILib.training.validation import validate
 
-CHECKPOINT = "checkpoint.pt"
-_RECIPE = "recipe.json"
 _CURVE_EVERY = 25
 
 
@@ -105,7 +100,7 @@ def train(
     where = training_device(device)
     run_folder.mkdir(parents=True, exist_ok=True)
     state = _new_state(recipe, where, start)
-    _resume(state, recipe, run_folder, resume, where)
+    resume_run(state, recipe, run_folder, resume, where)
     sampler = PatchSampler(recipe, data, augmentation or Augmentation()) if isinstance(data, CaseFolder) else data
     lesions = tuple(recipe.classes.index(name) for name in LESION_CLASSES if name in recipe.classes)
     loss = SegmentationLoss(len(recipe.classes), lesions)
@@ -138,19 +133,6 @@ def _new_state(recipe: TrainingRecipe, device: torch.device, start: Path | None 
     network = network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     return TrainingState(network, optimizer, MovingAverage(network, recipe.ema))
-
-
-def _resume(state: TrainingState, recipe: TrainingRecipe, folder: Path, resume: bool, device: torch.device) -> None:
-    described = json.loads(json.dumps(asdict(recipe)))
-    path, checkpoint = folder / _RECIPE, folder / CHECKPOINT
-    if resume and checkpoint.is_file():
-        begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else described
-        if begun | {"steps": recipe.steps} != described:
-            raise LiverTumorAIError(
-                "The run folder was begun with another recipe", folder, "Train into another run folder"
-            )
-        state.load(checkpoint, device)
-    path.write_text(json.dumps(described, indent=2), encoding="utf-8")
 
 
 def _step(

@@ -46,7 +46,7 @@ class _Steps(Dataset):
 
 
 def samples_ahead(
-    sampler: Sampler, steps: range, progress: Progress | None = None, *, worker: bool = True
+    sampler: Sampler, steps: range, progress: Progress | None = None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Samples of steps in their order, made ahead of time in a process of their own.
 
@@ -57,12 +57,9 @@ def samples_ahead(
     steps: range
     progress: Progress, optional
         Polled for cancel.
-    worker: bool
-        False: in this process, when they are needed.
 
     """
-    if not worker or not steps:
-        yield from (sampler(step, progress) for step in steps)
+    if not steps:
         return
     loader = DataLoader(_Steps(sampler, steps), batch_size=None, num_workers=1, prefetch_factor=_AHEAD)
     for sample in loader:

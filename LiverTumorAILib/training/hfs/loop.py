@@ -1,18 +1,15 @@
 """The training loop of HFS-Net's networks."""
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.networks import UNet3D, build_unet2d
 from LiverTumorAILib.progress import Progress
-from LiverTumorAILib.training.checkpoint import MovingAverage, TrainingState
+from LiverTumorAILib.training.checkpoint import CHECKPOINT, MovingAverage, TrainingState, resume_run
 from LiverTumorAILib.training.curves import Curves
 from LiverTumorAILib.training.device import reduced_precision, training_device
 from LiverTumorAILib.training.hfs.augmentation import SliceAugmentation
@@ -22,8 +19,6 @@ from LiverTumorAILib.training.hfs.recipe import HfsRecipe
 from LiverTumorAILib.training.hfs.sampler import HfsSampler, prefetched
 from LiverTumorAILib.training.loop import learning_rate
 
-CHECKPOINT = "checkpoint.pt"
-RECIPE = "recipe.json"
 _CURVE_EVERY = 25
 
 
@@ -95,7 +90,7 @@ def train(
     where = training_device(device)
     run_folder.mkdir(parents=True, exist_ok=True)
     state = _new_state(recipe, where)
-    _resume(state, recipe, run_folder, resume, where)
+    resume_run(state, recipe, run_folder, resume, where)
     sampler = HfsSampler(recipe, cases, augmentation or SliceAugmentation())
     loss = build_loss(recipe, cases)
     curves = Curves(run_folder, state.step)
@@ -133,19 +128,6 @@ def _new_state(recipe: HfsRecipe, device: torch.device) -> TrainingState:
     network = build_network(recipe).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     return TrainingState(network, optimizer, MovingAverage(network, recipe.ema))
-
-
-def _resume(state: TrainingState, recipe: HfsRecipe, folder: Path, resume: bool, device: torch.device) -> None:
-    described = json.loads(json.dumps(asdict(recipe)))
-    path, checkpoint = folder / RECIPE, folder / CHECKPOINT
-    if resume and checkpoint.is_file():
-        begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else described
-        if begun | {"steps": recipe.steps} != described:
-            raise LiverTumorAIError(
-                "The run folder was begun with another recipe", folder, "Train into another run folder"
-            )
-        state.load(checkpoint, device)
-    path.write_text(json.dumps(described, indent=2), encoding="utf-8")
 
 
 def _step(
