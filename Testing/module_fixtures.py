@@ -12,9 +12,9 @@ def study():
     return analytic_study()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def results(study, tmp_path_factory):
-    """A results folder of the analytic study."""
+    """A results folder of the analytic study; what is read in one file is not kept for the next."""
     return write_results_folder(*study, tmp_path_factory.mktemp("module") / "results")
 
 
