@@ -130,7 +130,7 @@ RECIPES: Mapping[str, TrainingRecipe] = {
     ),
     "liver_fine": TrainingRecipe(
         name="liver_fine",
-        version="1",
+        version="2",
         title="3D U-Net that refines a coarse liver in one CT phase of any kind",
         inputs=(ANY_PHASE,),
         priors=("liver_coarse",),
@@ -144,8 +144,9 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         encoder_convolutions=(1, 2, 2, 2, 2),
         decoder_convolutions=(1, 2, 2, 2),
         deep_supervision=1,
-        steps=3000,
-        seed=2,
+        steps=4000,
+        learning_rate=0.003,
+        seed=12,
     ),
 }
 """By model name."""
