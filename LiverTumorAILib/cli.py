@@ -97,13 +97,14 @@ def _register(arguments: argparse.Namespace, progress: Progress) -> None:
 
     from LiverTumorAILib.registration import register_files
 
-    quality = register_files(arguments.fixed, arguments.moving, arguments.out, arguments.field, progress)
+    result = register_files(arguments.fixed, arguments.moving, arguments.out, arguments.field, progress)
+    quality = result.quality
     if arguments.json:
-        _print_json(asdict(quality))
+        _print_json({**asdict(quality), "notes": result.notes})
         return
     print(f"Registration: {quality.verdict}")
-    for reason in quality.reasons:
-        print(f"    {reason}")
+    for line in (*quality.reasons, *result.notes):
+        print(f"    {line}")
     print(
         f"    similarity {quality.similarity_before:.3f} -> {quality.similarity_after:.3f}, match {quality.match:.2f}, "
         f"{quality.misplaced_share:.0%} better 6 mm off, volume change {quality.volume_change:.0%}, "

@@ -8,12 +8,19 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registration_anatomy import volume
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import compose_fields, invert_field, register, warp_labels, warp_points
 from LiverTumorAILib.registration.descriptors import UNKNOWN, describe, similarity
+from LiverTumorAILib.registration.fields import compose, grid_positions, invert, jacobian_determinant, unfold, warp
+from LiverTumorAILib.registration.linear import LinearMap, translation, trimmed_fit
+from LiverTumorAILib.registration.matching import Level, sample_displacements
+from LiverTumorAILib.registration.refinement import refine
 from LiverTumorAILib.registration.spanning_tree import regularise, spanning_tree
+from LiverTumorAILib.registration.working_grid import WorkingGrid
 
 
 def wavy_field(seed: int) -> sitk.Image:
@@ -102,6 +109,92 @@ def test_the_tree_finds_the_best_of_all_displacements() -> None:
     np.testing.assert_array_equal(np.rint(found - 1e-6 * np.sign(found)), steps[list(best)])
 
 
+def texture(shape: tuple[int, int, int], coarseness: float = 1.5) -> np.ndarray:
+    return gaussian_filter(np.random.default_rng(11).normal(size=shape), coarseness).astype(np.float32)
+
+
+def constant_field(shape: tuple[int, int, int], vector: tuple[float, float, float]) -> np.ndarray:
+    return np.broadcast_to(np.float32(vector), (*shape, 3)).copy()
+
+
+@pytest.mark.parametrize("thinning", [1, 2, 4, 8])
+def test_the_displacement_of_lowest_cost_is_the_true_one(thinning: int) -> None:
+    image = texture((24, 24, 24))
+    moved = np.roll(image, (1, -2, 2), (0, 1, 2))
+    level = Level(shrink=1, spacing=6, radius=2, step=1, thinning=thinning, context=1, smoothness=0.0)
+    costs = sample_displacements(describe(image, 1), describe(moved, 1), np.ones(image.shape, bool), level, Progress())
+    inner = costs.reshape(*level.control_shape(image.shape), -1)[1:-2, 1:-2, 1:-2].reshape(-1, 125)
+    found = np.stack(np.unravel_index(inner.argmin(axis=1), (5, 5, 5)), axis=1) - 2
+    assert (found == (1, -2, 2)).all()
+
+
+def test_unknown_voxels_neither_attract_nor_repel() -> None:
+    image = texture((24, 24, 24))
+    unknown = np.full_like(image, np.nan)
+    unknown[:2] = image[:2]
+    level = Level(shrink=1, spacing=6, radius=2, step=1, thinning=1, context=1, smoothness=0.0)
+    costs = sample_displacements(describe(image), describe(unknown), np.ones(image.shape, bool), level, Progress())
+    costs = costs.reshape(*level.control_shape(image.shape), -1)
+    assert np.ptp(costs[2:], axis=-1).max() == 0
+    assert np.ptp(costs[0], axis=-1).max() > 0
+
+
+@given(shift=st.tuples(*[st.floats(-0.8, 0.8)] * 3))
+@settings(max_examples=5, deadline=None)
+def test_refinement_finds_shifts_below_a_voxel(shift: tuple[float, float, float]) -> None:
+    image = texture((32, 32, 32), 2.0)
+    fixed = warp(image, constant_field((17, 17, 17), tuple(s / 2 for s in shift)), 2.0)
+    active = np.ones(image.shape, bool)
+    still = np.zeros((17, 17, 17, 3), np.float32)
+    field = refine(fixed, image, active=active, field=still, ratio=2, progress=Progress())
+    error = np.linalg.norm(2 * field[3:-3, 3:-3, 3:-3] - shift, axis=-1)
+    assert error.mean() < 0.15
+
+
+@given(angle=st.floats(-20, 20), scale=st.floats(0.9, 1.1), seed=st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_a_linear_map_is_found_although_a_third_of_the_matches_is_wrong(angle: float, scale: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rotation = Rotation.from_rotvec(np.radians(angle) * np.array((0.6, 0.0, 0.8))).as_matrix()
+    truth = LinearMap(scale * rotation, random.uniform(-50, 50, 3))
+    points = random.uniform(-100, 100, (90, 3))
+    matched = truth(points)
+    matched[:30] += random.uniform(20, 60, (30, 3))
+    found = trimmed_fit(points, matched)
+    np.testing.assert_allclose(found(points), truth(points), atol=1e-6)
+    assert found.rotation_degrees == pytest.approx(abs(angle), abs=1e-3)
+    np.testing.assert_allclose(found.inverse(found(points)), points, atol=1e-6)
+
+
+def test_a_map_of_voxels_is_the_same_map_in_the_world() -> None:
+    direction = np.array(((0.0, -1, 0), (1, 0, 0), (0, 0, 1)))
+    grid = WorkingGrid(np.array((10.0, -20, 5)), direction, 3.0, (4, 5, 6))
+    voxels = LinearMap(Rotation.from_rotvec((0.1, 0.2, -0.1)).as_matrix(), np.array((1.0, 2, 3)))
+
+    def place(index: np.ndarray) -> np.ndarray:
+        return grid.origin_mm + 3.0 * index[..., ::-1] @ direction.T
+
+    index = grid_positions(grid.shape)
+    np.testing.assert_allclose(grid.in_world(voxels)(place(index)), place(voxels(index)), atol=1e-4)
+    image = grid.displacement_image(np.zeros((*grid.shape, 3), np.float32), grid.in_world(voxels))
+    expected = place(voxels(index)) - place(index)
+    np.testing.assert_allclose(sitk.GetArrayViewFromImage(image), expected, atol=1e-4)
+    np.testing.assert_allclose(translation((1, 2, 3))(np.zeros(3)), (1, 2, 3))
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_any_field_is_unfolded_and_then_has_an_inverse(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rough = gaussian_filter(random.normal(size=(20, 20, 20, 3)), (2, 2, 2, 0)).astype(np.float32)
+    field = rough * np.float32(3 / np.abs(rough).max())
+    field *= gaussian_filter(np.pad(np.ones((8, 8, 8)), 6), 1.5)[..., None].astype(np.float32)
+    smooth = unfold(field)
+    assert jacobian_determinant(smooth).min() > 0
+    rest = compose(invert(smooth, -smooth), smooth)
+    assert np.abs(rest).mean() < 0.05
+
+
 SMALL = (60.0, 60.0, 50.0)
 
 
@@ -122,6 +215,7 @@ def spaced(z_mm: float) -> sitk.Image:
     [
         (constant, "constant"),
         (lambda: constant() + float("nan"), "NaN"),
+        (lambda: volume("portal", size_mm=SMALL) / 50 - 1000, "nothing but air"),
         (lambda: volume("portal", size_mm=(60.0, 60.0, 2.5)), "single slice"),
         (lambda: spaced(80.0), "too coarse"),
         (lambda: spaced(0.01), "covers only"),

@@ -54,3 +54,18 @@ def _check_values(image: sitk.Image, name: str) -> None:
         lowest, highest = values.min(), values.max()
     if lowest == highest:
         raise LiverTumorAIError(f"The image is constant, every voxel is {lowest:g}", name, "Choose another volume")
+
+
+def check_contrast(prepared: sitk.Image, name: str) -> None:
+    """Raise LiverTumorAIError if an image as registration sees it (windowed) shows nothing.
+
+    Parameters
+    ----------
+    prepared: SimpleITK.Image
+        float32, NaN where unknown.
+    name: str
+
+    """
+    values = sitk.GetArrayViewFromImage(prepared)
+    if not np.nanmax(values) > np.nanmin(values):
+        raise LiverTumorAIError("The image shows nothing but air", name, "Choose a volume that shows the liver")

@@ -14,6 +14,8 @@ UNKNOWN = np.uint64(1 << 63)
 BITS = 60
 """Bits that a Hamming distance counts: 12 distances of 5 bits each."""
 
+_LEAST_NOISE = 0.001
+
 _DIAGONALS = np.array([(1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)], dtype=np.int64)
 
 
@@ -30,6 +32,13 @@ def _context() -> np.ndarray:
 
 
 _CONTEXT = _context()
+
+
+CHANNELS = len(_CONTEXT)
+FULL = 250
+"""Value of a soft descriptor's channel where the patches are most alike."""
+MISSING = 255
+"""First channel of the soft descriptor of a voxel that the image does not show."""
 
 
 @intrinsic
@@ -106,46 +115,82 @@ def _mean_context(distances: np.ndarray, context: np.ndarray, stride: int) -> fl
     return sums.sum() / (depth * rows * columns * context.shape[0])
 
 
+@njit(cache=True, inline="always")
+def _scaled_context(  # noqa: PLR0917 (numba)
+    distances: np.ndarray, context: np.ndarray, step: int, z: int, y: int, x: int, mean: float, out: np.ndarray
+) -> None:
+    """The distances around a voxel above their lowest, in units of their own mean."""
+    _, depth, height, width = distances.shape
+    pairs = context.shape[0]
+    lowest = np.float32(np.inf)
+    total = np.float32(0)
+    for pair in range(pairs):
+        value = distances[
+            context[pair, 0],
+            min(max(z + step * context[pair, 1], 0), depth - 1),
+            min(max(y + step * context[pair, 2], 0), height - 1),
+            min(max(x + step * context[pair, 3], 0), width - 1),
+        ]
+        out[pair] = value
+        total += value
+        lowest = min(lowest, value)
+    noise = min(max(total / pairs - lowest, np.float32(mean * _LEAST_NOISE)), np.float32(mean * 1e3))
+    noise = max(noise, np.float32(1e-12))
+    for pair in range(pairs):
+        out[pair] = (out[pair] - lowest) / noise
+
+
 @njit(parallel=True, cache=True)
 def _quantise(distances: np.ndarray, context: np.ndarray, step: int, known: np.ndarray, mean: float) -> np.ndarray:
     """Descriptors from patch distances: each of 12 values in six levels as a thermometer code."""
     _, depth, height, width = distances.shape
-    pairs = context.shape[0]
     thresholds = np.empty(5, np.float32)
     for level in range(5):
         thresholds[level] = -np.log((level + 1.5) / 6.0)
     out = np.empty((depth, height, width), np.uint64)
     for z in prange(depth):
-        values = np.empty(pairs, np.float32)
+        values = np.empty(context.shape[0], np.float32)
         for y in range(height):
             for x in range(width):
                 if not known[z, y, x]:
                     out[z, y, x] = np.uint64(1) << np.uint64(63)
                     continue
-                lowest = np.float32(np.inf)
-                total = np.float32(0)
-                for pair in range(pairs):
-                    value = distances[
-                        context[pair, 0],
-                        min(max(z + step * context[pair, 1], 0), depth - 1),
-                        min(max(y + step * context[pair, 2], 0), height - 1),
-                        min(max(x + step * context[pair, 3], 0), width - 1),
-                    ]
-                    values[pair] = value
-                    total += value
-                    lowest = min(lowest, value)
-                noise = min(max(total / pairs - lowest, np.float32(mean * 1e-3)), np.float32(mean * 1e3))
-                noise = max(noise, np.float32(1e-12))
+                _scaled_context(distances, context, step, z, y, x, mean, values)
                 code = np.uint64(0)
-                for pair in range(pairs):
-                    scaled = (values[pair] - lowest) / noise
+                for value in values:
                     bits = np.uint64(0)
                     for level in range(5):
-                        if scaled <= thresholds[level]:
+                        if value <= thresholds[level]:
                             bits = (bits << np.uint64(1)) | np.uint64(1)
                     code = (code << np.uint64(5)) | bits
                 out[z, y, x] = code
     return out
+
+
+@njit(parallel=True, cache=True)
+def _soften(distances: np.ndarray, context: np.ndarray, step: int, known: np.ndarray, mean: float) -> np.ndarray:
+    _, depth, height, width = distances.shape
+    out = np.zeros((depth, height, width, CHANNELS), np.uint8)
+    for z in prange(depth):
+        values = np.empty(CHANNELS, np.float32)
+        for y in range(height):
+            for x in range(width):
+                if not known[z, y, x]:
+                    out[z, y, x, 0] = MISSING
+                    continue
+                _scaled_context(distances, context, step, z, y, x, mean, values)
+                for channel in range(CHANNELS):
+                    out[z, y, x, channel] = np.uint8(FULL * np.exp(-values[channel]) + 0.5)
+    return out
+
+
+def _context_distances(image: np.ndarray, step: int) -> tuple[np.ndarray, float]:
+    """Patch distances along the six diagonals and their mean."""
+    filled = fill_unknown(image)
+    distances = np.empty((len(_DIAGONALS), *image.shape), np.float32)
+    for index, (dz, dy, dx) in enumerate(_DIAGONALS * step):
+        _patch_distance(filled, dz, dy, dx, distances[index])
+    return distances, _mean_context(distances, _CONTEXT, 2)
 
 
 def describe(image: np.ndarray, step: int = 2) -> np.ndarray:
@@ -164,13 +209,14 @@ def describe(image: np.ndarray, step: int = 2) -> np.ndarray:
         uint64 (z, y, x); `UNKNOWN` where the image is NaN.
 
     """
-    known = np.isfinite(image)
-    filled = fill_unknown(image)
-    distances = np.empty((len(_DIAGONALS), *image.shape), np.float32)
-    for index, (dz, dy, dx) in enumerate(_DIAGONALS * step):
-        _patch_distance(filled, dz, dy, dx, distances[index])
-    mean = _mean_context(distances, _CONTEXT, 2)
-    return _quantise(distances, _CONTEXT, step, known, mean)
+    distances, mean = _context_distances(image, step)
+    return _quantise(distances, _CONTEXT, step, np.isfinite(image), mean)
+
+
+def describe_softly(image: np.ndarray, step: int = 2) -> np.ndarray:
+    """The descriptors of `describe` before quantisation: uint8 (z, y, x, 12), 0 to `FULL`, or `MISSING`."""
+    distances, mean = _context_distances(image, step)
+    return _soften(distances, _CONTEXT, step, np.isfinite(image), mean)
 
 
 @njit(parallel=True, cache=True)

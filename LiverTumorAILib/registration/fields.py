@@ -75,13 +75,14 @@ def sample_field(field: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return out
 
 
-def _grid_positions(shape: tuple[int, ...]) -> np.ndarray:
+def grid_positions(shape: tuple[int, ...]) -> np.ndarray:
+    """Positions of the voxels of a grid (z, y, x): float32 (z, y, x, 3)."""
     return np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape[:3]), indexing="ij"), axis=-1)
 
 
 def compose(inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
     """Displacement of going along `inner` first, then along `outer`."""
-    positions = _grid_positions(inner.shape) + inner
+    positions = grid_positions(inner.shape) + inner
     return inner + sample_field(outer, positions.reshape(-1, 3)).reshape(inner.shape)
 
 
@@ -95,6 +96,13 @@ def make_inverse_consistent(
         forward = forward - 0.5 * there_and_back
         backward = backward - 0.5 * back_and_there
     return forward, backward
+
+
+def invert(forward: np.ndarray, guess: np.ndarray, iterations: int = 8) -> np.ndarray:
+    """The inverse of a field without folds, by damped fixed-point iteration from a guess."""
+    for _ in range(iterations):
+        guess = guess - np.float32(0.7) * compose(guess, forward)
+    return guess
 
 
 def inverse_consistency(forward: np.ndarray, backward: np.ndarray, region: np.ndarray) -> float:

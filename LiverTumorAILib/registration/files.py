@@ -1,20 +1,26 @@
 """Registering one image file onto another."""
 
+import math
 from pathlib import Path
 
+import psutil
 import SimpleITK as sitk
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration.register import register
-from LiverTumorAILib.registration.registered_study import RegistrationQuality
+from LiverTumorAILib.registration.registered_study import RegistrationResult
 from LiverTumorAILib.study import read_image
 from LiverTumorAILib.study.volume_files import VOLUME_SUFFIXES
+
+_FIXED_BYTES = 60
+"""For each voxel of the fixed image: itself, the moved image, the field and its copy."""
+_MOVING_BYTES = 12
 
 
 def register_files(
     fixed: Path, moving: Path, out: Path, field: Path | None = None, progress: Progress = Progress()
-) -> RegistrationQuality:
+) -> RegistrationResult:
     """Register a moving image file onto a fixed one and write the moved image.
 
     Parameters
@@ -30,12 +36,13 @@ def register_files(
     Raises
     ------
     LiverTumorAIError
-        If a file cannot be read or written, or the images cannot be registered.
+        If a file cannot be read or written, does not fit into memory, or the images cannot be registered.
 
     """
     targets = [path for path in (out, field) if path is not None]
     for path in targets:
         _require_writable(path)
+    _require_memory(fixed, moving)
     images = [read_image(path) for path in (fixed, moving)]
     result = register(*images, progress)
     lowest = sitk.MinimumMaximumImageFilter()
@@ -53,7 +60,31 @@ def register_files(
         raise LiverTumorAIError(
             "The registered image cannot be written", written[-1], "Check free space and permission"
         ) from error
-    return result.quality
+    return result
+
+
+def _require_memory(fixed: Path, moving: Path) -> None:
+    needed = sum(
+        bytes_for_each * _voxels(path) for path, bytes_for_each in ((fixed, _FIXED_BYTES), (moving, _MOVING_BYTES))
+    )
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise LiverTumorAIError(
+            f"Registering needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free",
+            f"{fixed.name}, {moving.name}",
+            "Close other programs, or choose thicker series",
+        )
+
+
+def _voxels(path: Path) -> int:
+    """Number of voxels by the header; 0 where reading the file will tell what is wrong with it."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return 0
+    return math.prod(reader.GetSize())
 
 
 def _require_writable(path: Path) -> None:

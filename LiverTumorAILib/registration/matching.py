@@ -29,6 +29,12 @@ class Level:
         Displacements sampled to each side of each axis.
     step: int
         Distance of the sampled displacements, in voxels of the level's grid.
+    thinning: int
+        One of this many voxels takes part.
+    context: int
+        Distance of the descriptors' patches from their centre, in voxels of the level's grid.
+    smoothness: float
+        Weight of squared displacement differences (mm2) per mm of control point spacing.
 
     """
 
@@ -36,6 +42,9 @@ class Level:
     spacing: int
     radius: int
     step: int
+    thinning: int
+    context: int
+    smoothness: float
 
     @property
     def side(self) -> int:
@@ -56,6 +65,7 @@ def _sample(  # noqa: PLR0917 (numba)
     spacing: int,
     radius: int,
     step: int,
+    thinning: int,
     first: int,
     last: int,
     out: np.ndarray,
@@ -75,7 +85,10 @@ def _sample(  # noqa: PLR0917 (numba)
         samples = 0
         for z in range(max(z0, 0), min(z0 + spacing, depth)):
             for y in range(max(y0, 0), min(y0 + spacing, height)):
-                for x in range(max(x0, 0), min(x0 + spacing, width)):
+                start = max(x0, 0)
+                # Spreads the chosen voxels evenly in all directions.
+                start += -(start + 2 * y + 5 * z) % thinning
+                for x in range(start, min(x0 + spacing, width), thinning):
                     value = fixed[z, y, x]
                     if value > mask or not active[z, y, x]:
                         continue
@@ -106,7 +119,7 @@ def _sample(  # noqa: PLR0917 (numba)
             continue
         # What the moving image does not show shall neither attract nor repel.
         neutral = 0.5 * (lowest + total / count)
-        volume = np.float32(spacing**3)
+        volume = np.float32(spacing**3 / thinning)
         for label in range(side**3):
             out[node, label] = (sums[label] + unknown[label] * neutral) / volume
 
@@ -138,9 +151,10 @@ def sample_displacements(
     control_shape = level.control_shape(fixed.shape)
     nodes = int(np.prod(control_shape))
     costs = np.empty((nodes, level.side**3), np.float32)
-    chunk = max(int(_CHUNK_COMPARISONS / (level.side**3 * level.spacing**3)), 64)
+    chunk = max(int(_CHUNK_COMPARISONS * level.thinning / (level.side**3 * level.spacing**3)), 64)
+    geometry = (control_shape, level.spacing, level.radius, level.step, level.thinning)
     for first in range(0, nodes, chunk):
         progress.check()
         last = min(first + chunk, nodes)
-        _sample(fixed, padded, active, control_shape, level.spacing, level.radius, level.step, first, last, costs)
+        _sample(fixed, padded, active, *geometry, first, last, costs)
     return costs

@@ -7,13 +7,15 @@ import SimpleITK as sitk
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.progress import Progress
-from LiverTumorAILib.registration.checks import check_image
+from LiverTumorAILib.registration.block_matching import linear_start
+from LiverTumorAILib.registration.checks import check_contrast, check_image
 from LiverTumorAILib.registration.fields import inverse_consistency
 from LiverTumorAILib.registration.initial import COARSE_MM, image_box, initial_translation
+from LiverTumorAILib.registration.linear import LinearMap, translation
 from LiverTumorAILib.registration.quality import judge
 from LiverTumorAILib.registration.region import Region
 from LiverTumorAILib.registration.registered_study import RegistrationResult
-from LiverTumorAILib.registration.search import FIELD_RATIO, View, search
+from LiverTumorAILib.registration.search import FIELD_RATIO, View, load_kernels, search
 from LiverTumorAILib.registration.warping import warp_image
 from LiverTumorAILib.registration.working_grid import WorkingGrid, body_mask, prepare, shrink
 
@@ -21,6 +23,9 @@ _FINEST_MM = 2.0
 _MOST_VOXELS = 4e6
 _MARGIN_MM = 12.0
 _REACH_MM = 40.0
+_LEAST_OVERLAP = 0.05
+_FAR_MM = 60.0
+_MUCH_TURNED = 3.0
 
 
 def register(
@@ -51,21 +56,19 @@ def register(
     started = time.monotonic()
     check_image(fixed, "fixed image")
     check_image(moving, "moving image")
-    progress.update(0.0, "preparing")
+    load_kernels(progress.part(0.0, 0.02, "loading the kernels"))
+    progress.update(0.02, "preparing")
     direction = np.array(fixed.GetDirection()).reshape(3, 3)
     prepared_fixed, prepared_moving = prepare(fixed, _FINEST_MM), prepare(moving, _FINEST_MM)
-    progress.update(0.04, "finding the position")
-    translation = initial_translation(prepared_fixed, prepared_moving, direction)
-    grid = _working_grid(prepared_fixed, prepared_moving, translation, direction)
-    progress.update(0.08, "matching")
-    views = [_view(grid.sample(prepared_fixed)), _view(grid.sample(prepared_moving, translation))]
-    if not _overlap(*views):
-        raise LiverTumorAIError(
-            "The images have no part in common", advice="Check that both show the same region of the body"
-        )
-    forward, backward = search(*views, grid.spacing_mm, progress.part(0.08, 0.85))
+    check_contrast(prepared_fixed, "fixed image")
+    check_contrast(prepared_moving, "moving image")
+    progress.update(0.05, "finding the position")
+    shift = initial_translation(prepared_fixed, prepared_moving, direction)
+    grid = _working_grid(prepared_fixed, prepared_moving, shift, direction)
+    start, views = _start(prepared_fixed, prepared_moving, grid, shift, progress.part(0.06, 0.15))
+    forward, backward = search(*views, grid.spacing_mm, progress.part(0.15, 0.85, "matching"))
     coarse = grid.shrunk(FIELD_RATIO)
-    field = _on_grid_of(fixed, coarse.displacement_image(forward, translation))
+    field = _on_grid_of(fixed, coarse.displacement_image(forward, start))
     progress.update(0.9, "warping")
     moved = warp_image(moving, field)
     progress.update(0.95, "judging")
@@ -80,21 +83,62 @@ def register(
         seconds=time.monotonic() - started,
     )
     progress.update(1.0)
-    return RegistrationResult(field, moved, quality)
+    return RegistrationResult(field, moved, quality, _notes(fixed, moving, start))
+
+
+def _start(
+    fixed: sitk.Image, moving: sitk.Image, grid: WorkingGrid, shift: np.ndarray, progress: Progress
+) -> tuple[LinearMap, tuple[View, View]]:
+    """Linear map (LPS, mm) at which the search starts, and both images as it shows them on the working grid."""
+    start = translation(shift)
+    first, second = _view(grid.sample(fixed)), _view(grid.sample(moving, start))
+    _require_overlap(first, second)
+    coarse = [shrink(view.image, FIELD_RATIO) for view in (first, second)]
+    turned = linear_start(*coarse, first.body, progress)
+    if turned is not None:
+        turned = grid.shrunk(FIELD_RATIO).in_world(turned)
+        start = LinearMap(turned.matrix, turned.offset + shift)
+        second = _view(grid.sample(moving, start))
+        _require_overlap(first, second)
+    return start, (first, second)
 
 
 def _view(image: np.ndarray) -> View:
-    return View(image, body_mask(shrink(image, FIELD_RATIO)) if np.isfinite(image).any() else np.zeros(0, bool))
+    if not np.isfinite(image).any():
+        raise _nothing_in_common()
+    return View(image, body_mask(shrink(image, FIELD_RATIO)))
 
 
-def _overlap(fixed: View, moving: View) -> bool:
-    return bool(fixed.body.size and moving.body.size and (fixed.body & moving.body).any())
+def _require_overlap(fixed: View, moving: View) -> None:
+    if (fixed.body & moving.body).sum() <= _LEAST_OVERLAP * min(fixed.body.sum(), moving.body.sum()):
+        raise _nothing_in_common()
 
 
-def _working_grid(fixed: sitk.Image, moving: sitk.Image, translation: np.ndarray, direction: np.ndarray) -> WorkingGrid:
+def _nothing_in_common() -> LiverTumorAIError:
+    return LiverTumorAIError(
+        "The images have no part in common", advice="Check that both show the same region of the body"
+    )
+
+
+def _notes(fixed: sitk.Image, moving: sitk.Image, start: LinearMap) -> tuple[str, ...]:
+    """What the user should know about where the moving image was found."""
+    (lower, upper), (other_lower, other_upper) = (image_box(image, np.eye(3)) for image in (fixed, moving))
+    centre = (lower + upper) / 2
+    away = float(np.linalg.norm(start(centre) - centre))
+    notes = []
+    if (other_lower > upper).any() or (other_upper < lower).any():
+        notes.append("the images lie apart by their headers; they were brought together by what they show")
+    elif away > _FAR_MM:
+        notes.append(f"the other image was found {away / 10:.0f} cm from where its header places it")
+    if start.rotation_degrees > _MUCH_TURNED:
+        notes.append(f"the other image is turned by {start.rotation_degrees:.0f} degrees")
+    return tuple(notes)
+
+
+def _working_grid(fixed: sitk.Image, moving: sitk.Image, shift: np.ndarray, direction: np.ndarray) -> WorkingGrid:
     """Grid around the body of both images, but not far beyond the fixed image."""
     lower, upper = _body_box(fixed, direction)
-    other_lower, other_upper = (corner - translation @ direction for corner in _body_box(moving, direction))
+    other_lower, other_upper = (corner - shift @ direction for corner in _body_box(moving, direction))
     image_lower, image_upper = image_box(fixed, direction)
     lower = np.minimum(lower, np.maximum(other_lower, image_lower - _REACH_MM)) - _MARGIN_MM
     upper = np.maximum(upper, np.minimum(other_upper, image_upper + _REACH_MM)) + _MARGIN_MM

@@ -64,11 +64,13 @@ class RegistrationResult:
     """One registration: `field` is a displacement field (LPS, mm, vector float64) on the fixed image's grid.
 
     `moved` is the moving image on the fixed grid, NaN where the moving image shows nothing.
+    `notes` tell in words for the user where the moving image was found, if not where its header says.
     """
 
     field: sitk.Image
     moved: sitk.Image
     quality: RegistrationQuality
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

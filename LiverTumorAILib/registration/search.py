@@ -1,4 +1,4 @@
-"""Symmetric search for the displacement field, from coarse to fine.
+"""Symmetric search for the displacement field, from coarse to fine, and its refinement.
 
 Source: Heinrich et al., IEEE Transactions on Medical Imaging 32(7), 2013.
 """
@@ -11,6 +11,7 @@ from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration.descriptors import describe, fill_unknown
 from LiverTumorAILib.registration.fields import (
     compose,
+    invert,
     make_inverse_consistent,
     sample_field,
     spline_field,
@@ -18,6 +19,7 @@ from LiverTumorAILib.registration.fields import (
     warp,
 )
 from LiverTumorAILib.registration.matching import Level, sample_displacements
+from LiverTumorAILib.registration.refinement import is_loaded, refine
 from LiverTumorAILib.registration.spanning_tree import regularise, spanning_tree
 from LiverTumorAILib.registration.working_grid import shrink
 
@@ -25,15 +27,13 @@ FIELD_RATIO = 2
 """Voxels of the grid that holds the fields are this many times those of the working grid."""
 
 LEVELS = (
-    Level(shrink=2, spacing=4, radius=6, step=2),
-    Level(shrink=2, spacing=3, radius=4, step=1),
-    Level(shrink=1, spacing=5, radius=3, step=1),
-    Level(shrink=1, spacing=4, radius=2, step=1),
+    Level(shrink=2, spacing=4, radius=6, step=2, thinning=2, context=2, smoothness=1.0),
+    Level(shrink=1, spacing=6, radius=4, step=2, thinning=8, context=2, smoothness=1.0),
+    Level(shrink=1, spacing=5, radius=3, step=1, thinning=2, context=1, smoothness=2.0),
 )
-"""At 2 mm: control points every 16, 12, 10, 8 mm; displacements up to 48, 16, 6, 4 mm."""
+"""At 2 mm: control points every 16, 12, 10 mm; displacements up to 48, 16, 6 mm."""
 
-SMOOTHNESS = 2.0
-"""Weight of squared displacement differences (mm2) per mm of control point spacing."""
+_REFINEMENT_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,14 @@ def _improve(
 ) -> np.ndarray:
     """One level in one direction: what has to be added to `field`, then `field` itself, as one field."""
     ratio = FIELD_RATIO / level.shrink
-    warped = describe(warp(moving, field, ratio))
+    warped = describe(warp(moving, field, ratio), level.context)
     costs = sample_displacements(described, warped, active, level, progress)
     control_shape = level.control_shape(fixed.shape)
     progress.check()
     tree = spanning_tree(fill_unknown(fixed), control_shape, level.spacing)
     prior = _control_field(field, control_shape, level.spacing / ratio) * np.float32(ratio / level.step)
     voxel_mm = spacing_mm * level.shrink
-    weight = SMOOTHNESS * (level.step * voxel_mm) ** 2 / (level.spacing * voxel_mm)
+    weight = level.smoothness * (level.step * voxel_mm) ** 2 / (level.spacing * voxel_mm)
     steps = regularise(costs, tree, prior, weight, progress)
     control = (steps * np.float32(level.step / ratio)).reshape(*control_shape, 3)
     progress.check()
@@ -115,13 +115,13 @@ def search(fixed: View, moving: View, spacing_mm: float, progress: Progress) -> 
     forward = np.zeros((*fixed.body.shape, 3), np.float32)
     backward = forward
     shares = np.cumsum([0.0] + [_work(level) for level in LEVELS])
-    shares /= shares[-1]
+    shares *= (1 - _REFINEMENT_SHARE) / shares[-1]
     for index, level in enumerate(LEVELS):
         part = progress.part(shares[index], shares[index + 1])
         images = [shrink(view.image, level.shrink) for view in (fixed, moving)]
         actives = [_at(view.body, level.shrink, images[0].shape) for view in (fixed, moving)]
         part.update(0.05)
-        described = [describe(image) for image in images]
+        described = [describe(image, level.context) for image in images]
         part.update(0.2)
         improved = []
         for one, other, field in ((0, 1, forward), (1, 0, backward)):
@@ -141,8 +141,21 @@ def search(fixed: View, moving: View, spacing_mm: float, progress: Progress) -> 
         forward, backward = make_inverse_consistent(*improved)
         forward, backward = unfold(forward), unfold(backward)
         part.update(1.0)
-    return forward, backward
+    part = progress.part(shares[-1], 1.0)
+    forward = refine(fixed.image, moving.image, active=actives[0], field=forward, ratio=FIELD_RATIO, progress=part)
+    forward = unfold(forward)
+    return forward, invert(forward, backward)
+
+
+def load_kernels(progress: Progress) -> None:
+    """Compile the kernels, or read from disk what an earlier process compiled, unless this one has them."""
+    if is_loaded():
+        return
+    progress.update(0.0, "the first use compiles them, which takes about a minute")
+    noise = np.random.default_rng(0).normal(size=(16, 16, 16)).astype(np.float32)
+    view = View(noise, np.ones(shrink(noise, FIELD_RATIO).shape, bool))
+    search(view, view, 2.0, progress)
 
 
 def _work(level: Level) -> float:
-    return (0.5 + level.side**3 / 300) / level.shrink**3
+    return (0.5 + level.side**3 / (300 * level.thinning)) / level.shrink**3

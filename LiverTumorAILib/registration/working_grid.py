@@ -7,6 +7,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from LiverTumorAILib.registration.descriptors import fill_unknown
+from LiverTumorAILib.registration.fields import grid_positions
+from LiverTumorAILib.registration.linear import LinearMap
 
 _CT_PADDING = -1500.0
 _CT_WINDOW = (-500.0, 400.0)
@@ -40,14 +42,21 @@ class WorkingGrid:
         size = np.maximum(np.ceil((upper - lower) / spacing_mm).astype(int) + 1, 4)
         return WorkingGrid(direction @ lower, direction, spacing_mm, tuple(int(n) for n in size[::-1]))
 
+    def in_world(self, voxels: LinearMap) -> LinearMap:
+        """A map of this grid's voxels (z, y, x) as a map of points (LPS, mm)."""
+        axes = self.spacing_mm * self.direction[:, ::-1]
+        to_world = LinearMap(axes, self.origin_mm)
+        matrix = axes @ voxels.matrix @ np.linalg.inv(axes)
+        return LinearMap(matrix, to_world(voxels(to_world.inverse(np.zeros(3)))))
+
     def shrunk(self, ratio: int) -> "WorkingGrid":
         """Grid whose voxel i lies at voxel ratio * i of this one; it covers this one."""
         shape = tuple(-(-(size - 1) // ratio) + 1 for size in self.shape)
         return WorkingGrid(self.origin_mm, self.direction, self.spacing_mm * ratio, shape)
 
-    def sample(self, image: sitk.Image, translation_mm: np.ndarray | None = None) -> np.ndarray:
-        """`image` at each voxel plus the translation (LPS): float32 (z, y, x), NaN outside."""
-        transform = sitk.TranslationTransform(3, [0.0] * 3 if translation_mm is None else translation_mm.tolist())
+    def sample(self, image: sitk.Image, start: LinearMap | None = None) -> np.ndarray:
+        """`image` at each voxel, or where `start` (LPS, mm) takes it: float32 (z, y, x), NaN outside."""
+        transform = start.transform if start else sitk.Transform()
         resampled = sitk.Resample(
             image,
             self.shape[::-1],
@@ -61,9 +70,11 @@ class WorkingGrid:
         )
         return sitk.GetArrayFromImage(resampled)
 
-    def displacement_image(self, field: np.ndarray, translation_mm: np.ndarray) -> sitk.Image:
-        """A field of this grid (voxels, components z, y, x) after a translation as displacements in LPS, mm."""
-        vectors = self.spacing_mm * field[..., ::-1] @ self.direction.T + translation_mm
+    def displacement_image(self, field: np.ndarray, start: LinearMap) -> sitk.Image:
+        """A field of this grid (voxels, components z, y, x), then `start`, as displacements in LPS, mm."""
+        moved = grid_positions(self.shape) + field
+        places = self.origin_mm + self.spacing_mm * grid_positions(self.shape)[..., ::-1] @ self.direction.T
+        vectors = start(self.origin_mm + self.spacing_mm * moved[..., ::-1] @ self.direction.T) - places
         image = sitk.GetImageFromArray(vectors.astype(np.float32), isVector=True)
         image.SetOrigin(self.origin_mm.tolist())
         image.SetSpacing([self.spacing_mm] * 3)
