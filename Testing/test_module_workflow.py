@@ -16,7 +16,7 @@ from test_pipeline import write_study
 from LiverTumorAILib.lesions.findings_io import read_findings
 from LiverTumorAILib.mrml.nodes import owned_nodes
 
-PHASE = 1
+PHASE, REGISTRATION = 1, 4
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,7 +88,8 @@ def workers():
 def test_loading_shows_each_acquisition_with_its_phase(loaded):
     rows = table_texts(loaded.ui.phasesTable)
     assert [row[0] for row in rows] == ["arterial.nii.gz", "portal_venous.nii.gz"]
-    assert [row[2:] for row in rows] == [["given", "56 × 3 mm"]] * 2
+    assert [row[2:4] for row in rows] == [["given", "56 × 3 mm"]] * 2
+    assert loaded.ui.phasesTable.isColumnHidden(REGISTRATION)
     combos = [loaded.ui.phasesTable.cellWidget(row, PHASE) for row in range(2)]
     assert [combo.currentText() for combo in combos] == ["arterial", "portal venous"]
     assert loaded.ui.runButton.isEnabled()
@@ -121,6 +122,15 @@ def test_findings_appear_in_table_and_views(host, analyzed):
     assert not any(role.startswith("acquisition") for role in owned_nodes(host.slicer.mrmlScene))
 
 
+def test_the_verdict_of_each_registration_stands_beside_its_phase(analyzed):
+    records = {record.source: record for record in analyzed.findings.shown.findings.phases}
+    quality = records["arterial.nii.gz"].registration
+    rows = {row[0]: row[REGISTRATION] for row in table_texts(analyzed.ui.phasesTable)}
+    assert rows == {"arterial.nii.gz": quality.verdict.value, "portal_venous.nii.gz": "reference"}
+    assert f"match {quality.match:.2f}" in analyzed.ui.phasesTable.item(0, REGISTRATION).toolTip()
+    assert not analyzed.ui.phasesTable.isColumnHidden(REGISTRATION)
+
+
 def test_findings_can_be_saved_and_read_again(host, analyzed, tmp_path):
     analyzed.exportResults(tmp_path / "saved")
     wait(host, analyzed)
@@ -133,8 +143,10 @@ def test_findings_can_be_saved_and_read_again(host, analyzed, tmp_path):
 def test_a_corrected_phase_is_what_the_analysis_uses(host, analyzed):
     combos = [analyzed.ui.phasesTable.cellWidget(row, PHASE) for row in range(2)]
     combos[0].setCurrentText("leave out")
+    assert analyzed.ui.phasesTable.isColumnHidden(REGISTRATION), "verdicts of other phases"
     analyzed.ui.runButton.click()
     wait(host, analyzed, 300)
+    assert [row[REGISTRATION] for row in table_texts(analyzed.ui.phasesTable)] == ["not used", "reference"]
     combos[0].setCurrentText("arterial")
     assert [phase.title for phase in analyzed.findings.shown.phases] == ["portal venous"]
 
@@ -224,5 +236,6 @@ def test_results_asked_for_during_loading_follow_it(host, analyzed, folder, tmp_
     analyzed.openStudy(folder)
     analyzed.showResults(write_results_folder(*analytic_study(), tmp_path / "results"))
     wait(host, analyzed)
-    assert len(table_texts(analyzed.ui.phasesTable)) == 2
+    assert len(table_texts(analyzed.ui.phasesTable)) == 4, "what the results were made of, not what was loaded"
+    assert not analyzed.ui.runButton.isEnabled()
     assert len(table_texts(analyzed.ui.lesionTable)) == 3

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import SimpleITK as sitk
 
+    from LiverTumorAILib.lesions import Findings
     from LiverTumorAILib.worker.events import (
         CancelledByUser,
         Event,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from LiverTumorAIModule.sessions import Session
 
 CHOOSE_STUDY = "Choose a folder that holds one liver study."
+STUDY_TITLE = "1. Study"
+RESULTS_ONLY = "As these results were made. Load the study to analyze it anew."
 
 
 class AnalysisPanel:
@@ -82,6 +85,7 @@ class AnalysisPanel:
         """Forget the study, without touching the scene."""
         self._found = None
         self.phases.show(())
+        self.ui.studySection.text = STUDY_TITLE
         self.ui.phaseHintLabel.text = CHOOSE_STUDY
 
     def showResults(self, folder: Path) -> None:
@@ -91,7 +95,11 @@ class AnalysisPanel:
             session = self._earlier.sessions.of_results(folder)
             return results.read_results(folder, session.folder), session
 
-        self._activity.run(read, lambda found: self._on_results(lambda panel: panel.show(*found)))
+        def show(found: tuple[Results, Session]) -> None:
+            self._on_results(lambda panel: panel.show(*found))
+            self._showRegistrations(found[0].findings, found[1].study)
+
+        self._activity.run(read, show)
 
     def showScene(self) -> None:
         """Hand on the review that the scene holds, if it holds one."""
@@ -111,7 +119,26 @@ class AnalysisPanel:
                 results.prepared_details(shown.findings, images, shown.reading),
             )
 
-        self._activity.run(prepare, lambda read: self._on_results(lambda panel: panel.showAgain(shown, read)))
+        def show(read: Results) -> None:
+            self._on_results(lambda panel: panel.showAgain(shown, read))
+            self._showRegistrations(read.findings, "")
+
+        self._activity.run(prepare, show)
+
+    def _showRegistrations(self, findings: Findings, study: str) -> None:
+        """Show what became of each volume of the study (a path; empty if not known) that findings were made of."""
+        records = [replace(record, source=self._names.get(record.source, record.source)) for record in findings.phases]
+        findings = replace(findings, phases=tuple(records))
+        loaded = self._job.study if self._job and self._found else None
+        shown = [volume.source for volume in self.phases.volumes]
+        if study == loaded and [record.source for record in records] == shown:
+            self.phases.showRegistrations(findings)
+        else:
+            self.clear()
+            self.phases.showRecords(findings)
+            self.ui.phaseHintLabel.text = RESULTS_ONLY
+        self.ui.studySection.text = ": ".join(filter(None, (STUDY_TITLE, wording.registrations(findings))))
+        self.updateButtons()
 
     def updateButtons(self) -> None:
         """Enable what can be done now."""

@@ -1,4 +1,4 @@
-"""The table of acquisitions, where the user corrects phases."""
+"""The table of acquisitions, where the user corrects phases and sees how well they were registered."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from LiverTumorAIModule import wording
 from LiverTumorAIModule.table_height import fit_height
 
 if TYPE_CHECKING:
+    from LiverTumorAILib.lesions import Findings, PhaseRecord
     from LiverTumorAILib.study import Phase
     from LiverTumorAILib.worker.events import FoundVolume
 
-SOURCE, PHASE, SURE, SLICES = range(4)
+SOURCE, PHASE, SURE, SLICES, REGISTRATION = range(5)
 LEFT_OUT = "leave out"
 LEAST_ROWS, MOST_ROWS = 2, 6
+VERDICT_COLOURS = {"green": "#2a9d52", "check": "#d9822b", "failed": "#e5484d"}
+"""Readable on light and dark; the word says the same."""
 
 
 class PhasesTable:
@@ -41,10 +44,10 @@ class PhasesTable:
         self._chosen: dict[int, Phase | None] = {}
         header = table.horizontalHeader()
         header.setSectionResizeMode(SOURCE, qt.QHeaderView.Stretch)
-        for column in (PHASE, SURE, SLICES):
+        for column in (PHASE, SURE, SLICES, REGISTRATION):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.currentCellChanged.connect(self._select)
-        fit_height(table, LEAST_ROWS, MOST_ROWS)
+        self.show(())
 
     @property
     def volumes(self) -> tuple[FoundVolume, ...]:
@@ -71,40 +74,88 @@ class PhasesTable:
 
     def show(self, volumes: tuple[FoundVolume, ...]) -> None:
         """Show other volumes, forgetting what the user had set."""
-        from LiverTumorAILib.study import Phase
-
         self._volumes, self._chosen = volumes, {}
-        choices = [*Phase, None]
+        self._begin(len(volumes))
+        for row, volume in enumerate(volumes):
+            hint = wording.volume_hint(volume)
+            self._setText(row, SOURCE, volume.source, volume.source)
+            self._setText(row, SURE, wording.sureness(volume), hint)
+            self._setText(row, SLICES, wording.slices(volume), hint)
+            self._table.setCellWidget(row, PHASE, self._combo(row, volume, hint))
+        self._end(SLICES)
+
+    def showRegistrations(self, findings: Findings) -> None:
+        """Add how well the volumes shown were registered, with the phases that they were analyzed as."""
+        self._table.blockSignals(True)
+        for row, record in enumerate(findings.phases):
+            if record.phase != self.phase(self._volumes[row]):
+                self._set(row, record.phase)
+            self._setRegistration(row, record, findings)
+        self._end(REGISTRATION)
+
+    def showRecords(self, findings: Findings) -> None:
+        """Show the volumes that findings were made of; their phases cannot be changed without the study."""
+        self._volumes, self._chosen = (), {}
+        self._begin(len(findings.phases))
+        for row, record in enumerate(findings.phases):
+            self._setText(row, SOURCE, record.source, record.source)
+            self._setText(row, PHASE, record.phase.title if record.phase else "none", record.reason)
+            self._setText(row, SURE, wording.share(record.probability) if record.phase else "", record.reason)
+            self._setRegistration(row, record, findings)
+        self._end(REGISTRATION)
+
+    def _begin(self, rows: int) -> None:
         self._table.blockSignals(True)
         self._table.clearContents()
-        self._table.rowCount = len(volumes)
-        for row, volume in enumerate(volumes):
-            for column, text in (
-                (SOURCE, volume.source),
-                (SURE, wording.sureness(volume)),
-                (SLICES, wording.slices(volume)),
-            ):
-                item = qt.QTableWidgetItem(text)
-                item.setToolTip(wording.volume_hint(volume) if column != SOURCE else volume.source)
-                self._table.setItem(row, column, item)
-            combo = qt.QComboBox()
-            for choice in choices:
-                combo.addItem(choice.title if choice else LEFT_OUT)
-            combo.currentIndex = choices.index(self.phase(volume))
-            combo.toolTip = wording.volume_hint(volume)
-            combo.currentIndexChanged.connect(self._setter(row, combo, choices))
-            self._table.setCellWidget(row, PHASE, combo)
+        for row in range(self._table.rowCount):
+            self._table.removeCellWidget(row, PHASE)
+        self._table.rowCount = rows
+
+    def _end(self, last: int) -> None:
+        """Show the slices of acquisitions, or the registration of what was analyzed: there is no room for both."""
+        for column in (SLICES, REGISTRATION):
+            self._table.setColumnHidden(column, column != last)
         self._table.blockSignals(False)
         fit_height(self._table, LEAST_ROWS, MOST_ROWS)
 
-    def _setter(self, row: int, combo: qt.QComboBox, choices: list[Phase | None]) -> Callable[[], None]:
-        def set_phase() -> None:
-            self._chosen[self._volumes[row].index] = choices[combo.currentIndex]
-            self._table.item(row, SURE).setText("set")
-            self._table.setCurrentCell(row, SOURCE)
-            self._on_changed()
+    def _setText(self, row: int, column: int, text: str, hint: str) -> None:
+        item = qt.QTableWidgetItem(text)
+        item.setToolTip(hint)
+        self._table.setItem(row, column, item)
 
-        return set_phase
+    def _setRegistration(self, row: int, record: PhaseRecord, findings: Findings) -> None:
+        self._setText(row, REGISTRATION, *wording.registration(record, findings))
+        if record.registration is not None:
+            colour = qt.QColor(VERDICT_COLOURS[record.registration.verdict.value])
+            self._table.item(row, REGISTRATION).setForeground(qt.QBrush(colour))
+
+    def _combo(self, row: int, volume: FoundVolume, hint: str) -> qt.QComboBox:
+        from LiverTumorAILib.study import Phase
+
+        combo, choices = qt.QComboBox(), [*Phase, None]
+        for choice in choices:
+            combo.addItem(choice.title if choice else LEFT_OUT)
+        combo.currentIndex = choices.index(self.phase(volume))
+        combo.toolTip = hint
+        combo.currentIndexChanged.connect(lambda *_index: self._choose(row, choices[combo.currentIndex]))
+        return combo
+
+    def _choose(self, row: int, phase: Phase | None) -> None:
+        self._set(row, phase)
+        # Verdicts are of the phases as they were analyzed.
+        self._end(SLICES)
+        self._table.setCurrentCell(row, SOURCE)
+        self._on_changed()
+
+    def _set(self, row: int, phase: Phase | None) -> None:
+        from LiverTumorAILib.study import Phase
+
+        self._chosen[self._volumes[row].index] = phase
+        self._table.item(row, SURE).setText("set")
+        combo = self._table.cellWidget(row, PHASE)
+        combo.blockSignals(True)
+        combo.currentIndex = [*Phase, None].index(phase)
+        combo.blockSignals(False)
 
     def _select(self) -> None:
         row = self._table.currentRow()

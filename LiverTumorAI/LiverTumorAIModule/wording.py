@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from LiverTumorAILib.lesions import Findings, Lesion
+    from LiverTumorAILib.lesions import Findings, Lesion, PhaseRecord
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.worker.events import FoundVolume, ProgressReported
 
@@ -33,9 +33,42 @@ def sureness(volume: FoundVolume) -> str:
     """How sure the phase is: 'given', '97%', or '45% ?' where it should be checked."""
     if volume.phase is None:
         return "?"
-    if volume.probability >= 1:
-        return "given"
-    return f"{volume.probability:.0%}" + ("" if volume.sure else " ?")
+    return share(volume.probability) + ("" if volume.sure else " ?")
+
+
+def share(probability: float) -> str:
+    """Probability of a phase: '97%', or 'given' where it was not guessed."""
+    return "given" if probability >= 1 else f"{probability:.0%}"
+
+
+def registration(record: PhaseRecord, findings: Findings) -> tuple[str, str]:
+    """What became of a volume of the study in a word, and why."""
+    quality = record.registration
+    if quality is not None:
+        reasons = "; ".join(quality.reasons)
+        if quality.verdict.value == "failed":
+            return "failed, left out", f"Left out, because its registration failed: {reasons}"
+        figures = f"match {quality.match:.2f} in the liver, {quality.seconds:.0f} s"
+        return quality.verdict.value, f"Check this registration: {reasons}. {figures}" if reasons else figures
+    if record.phase is None:
+        return "not used", record.reason
+    alike = sum(other.phase == record.phase for other in findings.phases)
+    if record.phase != findings.reference_phase:
+        return "not used", f"Another volume shows the {record.phase.title} phase better"
+    if alike > 1:
+        return (
+            "see notes",
+            f"{alike} volumes show the {record.phase.title} phase; the notes say which one is the reference",
+        )
+    return "reference", "The other phases are registered onto this one"
+
+
+def registrations(findings: Findings) -> str:
+    """What became of all phases, in a few words; empty where there was one only."""
+    verdicts = {record.phase: record.registration.verdict for record in findings.phases if record.registration}
+    words = {"check": "to check", "failed": "left out"}
+    doubts = [f"{phase.title} {words[verdict]}" for phase, verdict in verdicts.items() if verdict.value in words]
+    return ", ".join(doubts) or ("registration green" if verdicts else "")
 
 
 def slices(volume: FoundVolume) -> str:
