@@ -23,16 +23,24 @@ from LiverTumorAILib.training.augmentation import (
     Patch,
     apply_warp,
     augment_intensities,
+    delay_arterial,
     draw_warp,
     drop_phases,
 )
 from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, LesionPlace, TrainingCase, prepare_case, write_case
 from LiverTumorAILib.training.export import export_model, weights_of_onnx
 from LiverTumorAILib.training.loop import build_network, learning_rate, load_trained
-from LiverTumorAILib.training.losses import LESION_WEIGHT, SegmentationLoss, deep_loss
+from LiverTumorAILib.training.losses import GREATEST_EMPHASIS, LESION_WEIGHT, SMALL_SHARE, SegmentationLoss, deep_loss
 from LiverTumorAILib.training.make_data import Bodies, draw_options
 from LiverTumorAILib.training.sampler import PatchSampler
-from LiverTumorAILib.training.targets import BASE_CLASSES, LESION_CLASSES, class_map, lesion_class
+from LiverTumorAILib.training.targets import (
+    BASE_CLASSES,
+    LESION_CLASSES,
+    UNLABELLED,
+    UNSPLIT_LIVER,
+    class_map,
+    lesion_class,
+)
 from LiverTumorAILib.training.validation import validate
 
 LIVER = BASE_CLASSES.index("liver")
@@ -51,6 +59,8 @@ RECIPE = replace(
     validate_every=6,
     first_cases=1,
     steps_per_case=2,
+    negative_share=0.0,
+    implant_share=0.0,
 )
 
 
@@ -232,7 +242,10 @@ class TestLoss:
         rng = np.random.default_rng(seed)
         raw, truth = rng.normal(size=(1, 4, 3, 4, 5)), rng.integers(0, 4, (1, 3, 4, 5))
         shares = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
-        weight = np.array([1.0, LESION_WEIGHT, LESION_WEIGHT, 1.0])[truth]
+        lesions = (truth == 1) | (truth == 2)
+        # All of it lies in the surroundings, 9 x 9 x 9 voxels, of each voxel.
+        rarity = np.where(lesions, np.clip(SMALL_SHARE / max(lesions.sum() / 9**3, 1e-3), 1, GREATEST_EMPHASIS), 1)
+        weight = np.where(lesions, LESION_WEIGHT, 1.0) * rarity
         own = np.take_along_axis(shares, truth[:, None], axis=1)[:, 0]
         expected = -(weight * np.log(own)).sum() / weight.sum()
         masks = [truth == index for index in range(4)]
@@ -242,9 +255,41 @@ class TestLoss:
 
         present = [index for index in (1, 2, 3) if masks[index].any()]
         expected += 1 - np.mean([dice(shares[:, index], masks[index]) for index in present])
-        if (masks[1] | masks[2]).any():
-            expected += 1 - dice(shares[:, 1] + shares[:, 2], masks[1] | masks[2])
+        share = rarity * (shares[:, 1] + shares[:, 2])
+        overlap, size = (share * lesions).sum(), (rarity * lesions).sum()
+        missing = 1 - (2 * overlap + 10) / (share.sum() + size + 10)
+        expected += missing if lesions.any() else share.sum() / (100 + share.sum())
         assert float(self.loss(torch.tensor(raw), torch.tensor(truth))) == pytest.approx(expected, rel=1e-4)
+
+    def test_a_small_lesion_counts_more_than_its_voxels(self):
+        labels = torch.zeros(1, 24, 24, 48, dtype=torch.long)
+        labels[0, 4:20, 4:20, 4:20] = 1
+        labels[0, 10:14, 10:14, 34:38] = 1
+        without_small, without_part = labels.clone(), labels.clone()
+        without_small[0, 10:14, 10:14, 34:38] = 0
+        without_part[0, 4:8, 8:12, 8:12] = 0
+        assert (without_small == labels).sum() == (without_part == labels).sum()
+        small, part = (float(self.loss(self.scores(answer), labels)) for answer in (without_small, without_part))
+        assert small > 1.5 * part
+
+    def test_what_a_partial_truth_leaves_open_costs_nothing_but_a_lesion_there_does(self):
+        loss = SegmentationLoss(4, (1, 2), {200: (0, 3)})
+        truth = torch.full((1, 8, 8, 8), 200)
+        either = torch.randint(0, 2, truth.shape) * 3
+        assert float(loss(self.scores(either), truth)) < 1e-3
+        one_lesion = either.clone()
+        one_lesion[0, 2:5, 2:5, 2:5] = 1
+        assert float(loss(self.scores(one_lesion), truth)) > 0.2
+
+    def test_classes_are_judged_where_the_truth_tells_them_only(self):
+        loss = SegmentationLoss(4, (1, 2), {200: (0, 3)})
+        truth = torch.zeros(1, 8, 8, 8, dtype=torch.long)
+        truth[0, :4] = 3
+        partial = truth.clone()
+        partial[0, 4:] = 200
+        answer = torch.full_like(truth, 3)
+        assert float(loss(self.scores(answer), truth)) > 1
+        assert float(loss(self.scores(answer), partial)) < 1e-3
 
     def test_gradients_exist_without_any_foreground(self):
         scores = torch.randn(1, 4, 4, 4, 4, requires_grad=True)
@@ -338,6 +383,20 @@ class TestAugmentation:
         drop_phases(np.random.default_rng(1), Augmentation(dropout_probability=1), alone)
         assert np.isfinite(alone[2]).all()
 
+    def test_a_later_arterial_phase_lies_between_it_and_the_portal_venous_one(self):
+        phases = tuple(Phase(name) for name in RECIPE.inputs)
+        shares = []
+        for seed in range(40):
+            images = np.stack([np.full((2, 3, 4), hu, np.float32) for hu in (50, 60, 110, 90)])
+            images[2, 0] = np.nan
+            delay_arterial(np.random.default_rng(seed), Augmentation(), images, phases)
+            assert (images[1, 0] == 60).all()
+            assert np.ptp(images[1, 1]) == 0
+            np.testing.assert_array_equal(images[[0, 3], 1, 0, 0], (50, 90))
+            shares.append((images[1, 1, 0, 0] - 60) / 50)
+        assert 0.3 < np.mean(np.array(shares) == 0) < 0.7
+        assert 0.5 < max(shares) <= Augmentation().late_arterial_share
+
     def test_a_patch_depends_on_the_step_alone(self, cases):
         sampler = PatchSampler(RECIPE, cases)
         first, second = sampler(5), sampler(5)
@@ -348,6 +407,20 @@ class TestAugmentation:
         presence = first[0][0, 4:]
         assert set(torch.unique(presence).tolist()) <= {0.0, 1.0}
         assert (first[0][0, :4][presence == 0] == 0).all()
+
+    def test_real_ct_without_lesions_are_drawn_where_a_network_saw_some(self, cases, tmp_path):
+        images = np.full((4, 12, 24, 80), UNKNOWN, np.int16)
+        images[2] = 40
+        labels = np.full(images.shape[1:], UNLABELLED, np.uint8)
+        labels[:, :, 60:] = UNSPLIT_LIVER
+        write_case(TrainingCase("ct", images, labels, (LesionPlace(UNLABELLED, (6, 12, 70), 9),)), tmp_path / "real")
+        recipe = replace(RECIPE, negative_share=0.5)
+        sampler = PatchSampler(recipe, cases, negatives=CaseFolder.open(tmp_path / "real"))
+        drawn = [target for target in (sampler(step)[1] for step in range(60)) if (target >= UNSPLIT_LIVER).any()]
+        assert 18 <= len(drawn) <= 42
+        assert np.mean([bool((target == UNSPLIT_LIVER).any()) for target in drawn]) > 0.6
+        network = train(recipe, cases, tmp_path / "run", device="cpu", negatives=CaseFolder.open(tmp_path / "real"))
+        assert all(torch.isfinite(values).all() for values in network.state_dict().values())
 
     def test_most_patches_show_a_lesion(self, cases):
         sampler = PatchSampler(RECIPE, cases)

@@ -1,11 +1,14 @@
 """Augmentation of patches. Nothing is mirrored: the abdomen has a left and a right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy import ndimage
 from torch.nn import functional
+
+from LiverTumorAILib.study import Phase
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Augmentation:
     thick_slice_probability: float = 0.15
     coverage_probability: float = 0.1
     dropout_probability: float = 0.5
+    late_arterial_probability: float = 0.5
+    late_arterial_share: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -229,6 +234,31 @@ def thicken(image: np.ndarray, slices: int, offset: int) -> None:
     share = np.clip((places - kept[right - 1]) / (kept[right] - kept[right - 1]), 0, 1).astype(np.float32)
     share = share[:, None, None]
     image[:] = np.where(known, means[kept[right - 1]] * (1 - share) + means[kept[right]] * share, np.nan)
+
+
+def delay_arterial(
+    rng: np.random.Generator, settings: Augmentation, images: np.ndarray, phases: Sequence[Phase]
+) -> None:
+    """Make the arterial phase of some patches later, in place, by mixing in up to a share of the portal venous one.
+
+    Clinical arterial phases run late into portal inflow: liver and portal vein are then brighter, tumours less so.
+
+    Parameters
+    ----------
+    rng: numpy.random.Generator
+    settings: Augmentation
+    images: numpy.ndarray
+        float32 (phases, z, y, x), HU, NaN where unknown.
+    phases: sequence of Phase
+        Of the channels.
+
+    """
+    if rng.random() >= settings.late_arterial_probability or not {Phase.ARTERIAL, Phase.PORTAL_VENOUS} <= set(phases):
+        return
+    arterial, portal = (images[phases.index(phase)] for phase in (Phase.ARTERIAL, Phase.PORTAL_VENOUS))
+    share = rng.uniform(0, settings.late_arterial_share)
+    both = np.isfinite(portal) & np.isfinite(arterial)
+    arterial[both] += np.float32(share) * (portal - arterial)[both]
 
 
 def drop_phases(rng: np.random.Generator, settings: Augmentation, images: np.ndarray) -> None:

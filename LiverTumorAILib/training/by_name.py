@@ -21,6 +21,7 @@ from LiverTumorAILib.training.validation import validate
 
 VALIDATION = "validation"
 TRAINING = "training"
+NEGATIVES = "negatives"
 
 
 def train_model(
@@ -43,8 +44,9 @@ def train_model(
         Of the recipe and the model.
     data: Path
         Folder with the prepared cases in `training/` and, held out, in `validation/` (or the training cases alone),
-        as `python -m LiverTumorAILib.training.make_data` writes them; for the liver networks the materials that
-        `python -m LiverTumorAILib.training.materials` writes.
+        as `python -m LiverTumorAILib.training.make_data` writes them, and real CT without lesions in `negatives/`,
+        as `python -m LiverTumorAILib.training.real_negatives` does, where the recipe draws from them; for the liver
+        networks the materials that `python -m LiverTumorAILib.training.materials` writes.
     run_folder: Path
         Checkpoints and curves.
     models_folder: Path
@@ -82,6 +84,7 @@ def train_model(
     recipe = RECIPES[name] if steps is None else replace(RECIPES[name], steps=steps)
     progress = progress or Progress(stage="Training")
     training, held_out, described = _data_of(recipe, data)
+    negatives = _cases(data / NEGATIVES) if recipe.negative_share else None
     network = train(
         recipe,
         training,
@@ -91,6 +94,7 @@ def train_model(
         resume=resume,
         device=device,
         start=start,
+        negatives=negatives,
     )
     figures = {}
     if held_out:
@@ -100,7 +104,8 @@ def train_model(
             **{name: round(value, 4) if math.isfinite(value) else None for name, value in measured.items()},
         }
     origin = "" if start is None else f" from the weights of another training ({start.parent.name})"
-    text = f"{recipe.steps} steps{origin}, one patch each, AdamW, on {described}."
+    real = f" and {len(negatives)} real CT without lesions" if negatives else ""
+    text = f"{recipe.steps} steps{origin}, one patch each, AdamW, on {described}{real}."
     return export_model(network, recipe, models_folder, text, figures)
 
 
@@ -112,6 +117,9 @@ def _data_of(recipe: TrainingRecipe, data: Path) -> tuple[CaseFolder | Sampler, 
         text = f"samples drawn from {real} bodies with a real CT's texture and {len(materials) - real} synthetic ones"
         return LiverSampler(recipe, materials), None, text
     training = CaseFolder.open(data / TRAINING if (data / TRAINING).is_dir() else data)
-    held_out = CaseFolder.open(data / VALIDATION) if (data / VALIDATION).is_dir() else None
     used = recipe.pool(recipe.steps - 1, len(training))
-    return training, held_out, f"{used} cases with phase dropout"
+    return training, _cases(data / VALIDATION), f"{used} cases with phase dropout"
+
+
+def _cases(folder: Path) -> CaseFolder | None:
+    return CaseFolder.open(folder) if folder.is_dir() else None

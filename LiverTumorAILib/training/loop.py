@@ -16,7 +16,7 @@ from LiverTumorAILib.training.export import weights_of_onnx
 from LiverTumorAILib.training.losses import SegmentationLoss, deep_loss
 from LiverTumorAILib.training.recipe import TrainingRecipe
 from LiverTumorAILib.training.sampler import PatchSampler, Sampler, samples_ahead
-from LiverTumorAILib.training.targets import LESION_CLASSES
+from LiverTumorAILib.training.targets import LESION_CLASSES, label_sets
 from LiverTumorAILib.training.validation import validate
 
 _CURVE_EVERY = 25
@@ -62,6 +62,7 @@ def train(
     device: str = "auto",
     until: int | None = None,
     start: Path | None = None,
+    negatives: CaseFolder | None = None,
 ) -> UNet3D:
     """Train a network by a recipe.
 
@@ -89,6 +90,8 @@ def train(
         Stop, with a checkpoint, after this many steps of the recipe's schedule.
     start: Path, optional
         ONNX file of the same network, exported here, whose weights to begin with instead of random ones.
+    negatives: CaseFolder, optional
+        Real CT without lesions, beside training cases.
 
     Returns
     -------
@@ -101,9 +104,11 @@ def train(
     run_folder.mkdir(parents=True, exist_ok=True)
     state = _new_state(recipe, where, start)
     resume_run(state, recipe, run_folder, resume, where)
-    sampler = PatchSampler(recipe, data, augmentation or Augmentation()) if isinstance(data, CaseFolder) else data
+    sampler = data
+    if isinstance(data, CaseFolder):
+        sampler = PatchSampler(recipe, data, augmentation or Augmentation(), negatives)
     lesions = tuple(recipe.classes.index(name) for name in LESION_CLASSES if name in recipe.classes)
-    loss = SegmentationLoss(len(recipe.classes), lesions)
+    loss = SegmentationLoss(len(recipe.classes), lesions, label_sets(recipe.classes))
     curves = Curves(run_folder, state.step)
     last = min(recipe.steps, until or recipe.steps)
     recent, begun = [], time.monotonic()

@@ -47,6 +47,10 @@ class TrainingRecipe:
     first_cases, steps_per_case: int
         Step t draws from the first `first_cases + t // steps_per_case` cases, so that training can begin while
         cases are still being made and repeats all the same.
+    negative_share: float
+        Of the steps that draw from a real CT without lesions, if there are any, mostly where a network saw lesions.
+    implant_share: float
+        Of the patches that receive further lesions.
     checkpoint_every, validate_every: int
         Steps.
     seed: int
@@ -78,6 +82,8 @@ class TrainingRecipe:
     ema: float = 0.995
     first_cases: int = 60
     steps_per_case: int = 25
+    negative_share: float = 0.0
+    implant_share: float = 0.0
     checkpoint_every: int = 250
     validate_every: int = 1000
     seed: int = 1
@@ -95,7 +101,7 @@ class TrainingRecipe:
 RECIPES: Mapping[str, TrainingRecipe] = {
     "base_unet": TrainingRecipe(
         name="base_unet",
-        version="2",
+        version="3",
         title="3D U-Net for lesion types, liver, vessels and neighbouring organs on up to four CT phases",
         inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
         classes=BASE_CLASSES,
@@ -106,10 +112,12 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         channels=(16, 32, 64, 96, 128),
         encoder_convolutions=(1, 2, 2, 2, 1),
         decoder_convolutions=(1, 2, 2, 2),
-        steps=1200,
+        steps=4000,
         learning_rate=2e-3,
-        first_cases=80,
-        steps_per_case=40,
+        first_cases=140,
+        negative_share=0.25,
+        implant_share=0.6,
+        seed=3,
     ),
     "liver_coarse": TrainingRecipe(
         name="liver_coarse",

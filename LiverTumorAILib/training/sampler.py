@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,17 +16,21 @@ from LiverTumorAILib.training.augmentation import (
     Patch,
     apply_warp,
     augment_intensities,
+    delay_arterial,
     draw_warp,
     drop_phases,
 )
 from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, TrainingCase
+from LiverTumorAILib.training.implant import Implanter
 from LiverTumorAILib.training.recipe import TrainingRecipe
+from LiverTumorAILib.training.targets import UNSPLIT_LIVER
 
 Sampler = Callable[[int, Progress | None], tuple[torch.Tensor, torch.Tensor]]
 """From a step's number to its input float32 (1, channels, z, y, x) and class indices int64 (1, z, y, x)."""
 
 LESION_SHARE = 0.65
-LIVER_SHARE = 0.2
+LIVER_SHARE = 0.6
+"""Of the patches that no lesion draws."""
 _MARGIN = (4, 8, 8)
 _TRIES = 6
 """How often a healthy case is put back when a lesion is wanted."""
@@ -73,16 +78,27 @@ class PatchSampler:
     """Draws augmented patches: two thirds around lesions, most others around the liver.
 
     A step's patch depends on nothing but recipe, cases and step, so that a resumed training repeats it.
+
+    Attributes
+    ----------
+    recipe: TrainingRecipe
+    cases: CaseFolder
+    augmentation: Augmentation
+    negatives: CaseFolder, optional
+        Real CT without lesions, whose `lesions` are places where a network saw some.
+
     """
 
     recipe: TrainingRecipe
     cases: CaseFolder
     augmentation: Augmentation = field(default_factory=Augmentation)
+    negatives: CaseFolder | None = None
 
     def __call__(self, step: int, progress: Progress | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Input float32 (1, channels, z, y, x) and class indices int64 (1, z, y, x) of a step."""
         rng = np.random.default_rng([self.recipe.seed, step])
         images, labels = self._patch(rng, self.recipe.pool(step, len(self.cases)), progress)
+        delay_arterial(rng, self.augmentation, images, self._phases)
         augment_intensities(rng, self.augmentation, images)
         drop_phases(rng, self.augmentation, images)
         channels = [normalise(image, self.recipe.normalisation) for image in images]
@@ -91,40 +107,56 @@ class PatchSampler:
 
     def _patch(self, rng: np.random.Generator, pool: int, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:
         recipe = self.recipe
-        case, centre = self._centre(rng, pool, progress)
+        if self.negatives and rng.random() < recipe.negative_share:
+            case = self.negatives.case(int(rng.integers(len(self.negatives))), progress)
+            centre = self._centre_of(rng, case, UNSPLIT_LIVER)
+        else:
+            case, centre = self._centre(rng, pool, progress)
         shape = case.labels.shape
         jitter = rng.uniform(-0.3, 0.3, 3) * recipe.patch
         corner = [
             int(np.clip(c + j - p / 2, min(0, n - p), max(0, n - p)))
             for c, j, p, n in zip(centre, jitter, recipe.patch, shape, strict=True)
         ]
-        names = [Phase(name) for name in recipe.inputs]
-        reference = next(names.index(phase) for phase in REFERENCE_ORDER if phase in names)
+        reference = next(self._phases.index(phase) for phase in REFERENCE_ORDER if phase in self._phases)
         patch = Patch(recipe.patch, _MARGIN, recipe.spacing_mm, len(recipe.inputs), reference)
         warp = draw_warp(rng, self.augmentation, patch)
         if warp is None:
-            return _cut(case, corner, recipe.patch)
-        images, labels = _cut(case, [c - m for c, m in zip(corner, _MARGIN, strict=True)], patch.source_shape)
-        return apply_warp(warp, images, labels, recipe.patch)
+            images, labels = _cut(case, corner, recipe.patch)
+        else:
+            images, labels = _cut(case, [c - m for c, m in zip(corner, _MARGIN, strict=True)], patch.source_shape)
+        if rng.random() < recipe.implant_share:
+            Implanter(self._phases, recipe.classes, recipe.spacing_mm).implant(rng, images, labels)
+        return (images, labels) if warp is None else apply_warp(warp, images, labels, recipe.patch)
+
+    @cached_property
+    def _phases(self) -> tuple[Phase, ...]:
+        return tuple(Phase(name) for name in self.recipe.inputs)
 
     def _centre(
         self, rng: np.random.Generator, pool: int, progress: Progress | None
     ) -> tuple[TrainingCase, np.ndarray]:
         """A case and a voxel (z, y, x) of it, around which the patch will lie."""
-        choice = rng.random()
+        wanted = rng.random() < LESION_SHARE
         case = self.cases.case(int(rng.integers(pool)), progress)
-        if choice < LESION_SHARE:
-            for _ in range(_TRIES):
-                if case.lesions:
-                    return case, np.asarray(case.lesions[int(rng.integers(len(case.lesions)))].voxel)
-                case = self.cases.case(int(rng.integers(pool)), progress)
-        if choice < LESION_SHARE + LIVER_SHARE:
-            coarse = case.labels[::4, ::4, ::4]
-            found = np.flatnonzero(coarse == self.recipe.classes.index("liver"))
-            if found.size:
-                place = found[int(rng.integers(found.size))]
-                return case, 4 * np.asarray(np.unravel_index(place, coarse.shape))
-        return case, np.asarray([rng.integers(length) for length in case.labels.shape])
+        for _ in range(_TRIES if wanted else 0):
+            if case.lesions:
+                break
+            case = self.cases.case(int(rng.integers(pool)), progress)
+        return case, self._centre_of(rng, case, self.recipe.classes.index("liver"), wanted)
+
+    @staticmethod
+    def _centre_of(rng: np.random.Generator, case: TrainingCase, liver: int, lesion: bool | None = None) -> np.ndarray:
+        """A voxel (z, y, x) of a case."""
+        choice = rng.random()
+        if case.lesions and (choice < LESION_SHARE if lesion is None else lesion):
+            return np.asarray(case.lesions[int(rng.integers(len(case.lesions)))].voxel)
+        coarse = case.labels[::4, ::4, ::4]
+        found = np.flatnonzero(coarse == liver)
+        if found.size and rng.random() < LIVER_SHARE:
+            place = found[int(rng.integers(found.size))]
+            return 4 * np.asarray(np.unravel_index(place, coarse.shape))
+        return np.asarray([rng.integers(length) for length in case.labels.shape])
 
 
 def _cut(case: TrainingCase, corner: list[int], size: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """What a network learns to tell apart: classes, and label maps made from truth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -37,6 +37,11 @@ BASE_CLASSES = (
 LIVER_CLASSES = ("background", "liver")
 """Of the networks that find the whole liver: its lesions, vessels and ducts are liver."""
 
+UNLABELLED, UNSPLIT_LIVER = 255, 254
+"""Values of partial label maps: anything but a lesion; liver or one of its vessels, without a lesion."""
+
+_LIVER_TISSUE = ("liver", "hepatic_vessels", "portal_splenic_vein")
+
 _CLASS_OF_TISSUE = {
     Tissue.LIVER: "liver",
     Tissue.BILE_DUCTS: "liver",
@@ -49,6 +54,15 @@ _CLASS_OF_TISSUE = {
     Tissue.STOMACH: "stomach",
     Tissue.STOMACH_CONTENT: "stomach",
 }
+
+
+def label_sets(classes: Sequence[str]) -> dict[int, tuple[int, ...]]:
+    """Classes, as indices, that each value of a partial label map leaves open."""
+    indices = {name: index for index, name in enumerate(classes)}
+    return {
+        UNLABELLED: tuple(index for name, index in indices.items() if name not in LESION_CLASSES),
+        UNSPLIT_LIVER: tuple(indices[name] for name in _LIVER_TISSUE if name in indices),
+    }
 
 
 def lesion_class(lesion: LesionType) -> int:
