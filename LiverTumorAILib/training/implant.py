@@ -11,7 +11,8 @@ from LiverTumorAILib.phantom.anatomy import Anatomy, Grid
 from LiverTumorAILib.phantom.enhancement import Perfusion, draw_perfusion
 from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.phantom.lesion_appearance import lesion_signature
-from LiverTumorAILib.phantom.lesions import Plan, place_lesions
+from LiverTumorAILib.phantom.lesions import PlacedLesion, Plan, place_lesions
+from LiverTumorAILib.phantom.random_fields import smooth_noise
 from LiverTumorAILib.study import Modality, Phase
 from LiverTumorAILib.training.targets import UNSPLIT_LIVER, lesion_class
 
@@ -27,6 +28,16 @@ SMALL_MM, LARGE_MM = (5.0, 20.0), (20.0, 110.0)
 LARGEST_CALCIFICATION_MM = 20.0
 FAINTNESS = (0.5, 1.1)
 """Contrast of a lesion relative to the phantoms' clear ones; cysts and calcifications keep theirs."""
+MOSAIC: Mapping[LesionType, tuple[float, float]] = {
+    LesionType.HCC: (0.9, 40.0), LesionType.ICC: (0.5, 25.0), LesionType.METASTASIS: (0.5, 25.0),
+    LesionType.OTHER: (0.5, 30.0),
+}  # fmt: skip
+"""Chance and greatest standard deviation (HU) of unevenness in large solid lesions."""
+MOSAIC_RADIUS_MM = 30.0
+_MOSAIC_BY_PHASE = {
+    Phase.NON_CONTRAST: (0.0, 0.25), Phase.ARTERIAL: (0.6, 1.2), Phase.PORTAL_VENOUS: (-0.2, 1.0),
+    Phase.DELAYED: (-0.2, 0.8),
+}  # fmt: skip
 _VESSEL_REACH = 7
 """Voxels; a portal vein that liver surrounds so far lies inside it."""
 _LEAST_LIVER = 200
@@ -78,13 +89,25 @@ class Implanter:
             signature = lesion_signature(lesion, perfusion, rng, self.spacing_mm)
             keeps = lesion.plan.type in {LesionType.CYST, LesionType.CALCIFICATION}
             share = 1.0 if keeps else rng.uniform(*FAINTNESS)
+            mosaic = self._mosaic(rng, lesion)
             for image, phase in zip(images, self.phases, strict=True):
                 liver = perfusion.native[Tissue.LIVER] + perfusion.level(phase, Tissue.LIVER)
-                level = signature.native + signature.concentration[phase]
+                level = liver + share * (signature.native + signature.concentration[phase] - liver)
+                level = level + rng.uniform(*_MOSAIC_BY_PHASE[phase]) * mosaic
                 part = image[lesion.box]
-                part += lesion.opacity * (liver + share * (level - liver) + _grain(part) - part)
+                part += lesion.opacity * (level + _grain(part) - part)
             labels[lesion.box][lesion.mask] = lesion_class(lesion.plan.type)
         return len(placed)
+
+    def _mosaic(self, rng: np.random.Generator, lesion: PlacedLesion) -> np.ndarray | float:
+        """Unevenness (HU) of solid lesions, the more the larger they are: tumours are seldom as even as drawn."""
+        chance, strength = MOSAIC.get(lesion.plan.type, (0.0, 0.0))
+        if rng.random() >= chance:
+            return 0.0
+        radius = lesion.shape.radius_mm
+        strength *= rng.random() * min(radius / MOSAIC_RADIUS_MM, 1.0)
+        correlation = float(np.clip(rng.uniform(0.15, 0.45) * radius, 2.5, 14))
+        return strength * smooth_noise(rng, lesion.opacity.shape, self.spacing_mm, correlation)
 
     def _region(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where lesions may lie, and parenchyma alone; bool (z, y, x)."""
