@@ -8,7 +8,10 @@ from analytic_liver import write_liver_networks
 from analytic_network import CLASS_HU, class_probabilities, write_network
 
 from LiverTumorAILib.cascades import CASCADES, get_cascade
+from LiverTumorAILib.cascades.base import segment_liver
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference import NetworkGrid, ProbabilityMaps
+from LiverTumorAILib.inference.liver import Liver
 from LiverTumorAILib.lesions import Certainty, LesionType, Organ
 from LiverTumorAILib.progress import Cancelled, Progress
 from LiverTumorAILib.registration import RegisteredStudy
@@ -227,3 +230,25 @@ def test_what_the_liver_networks_do_not_call_liver_holds_no_lesion(tmp_path):
     outside = ((90, 20, 60), (9, 9, 9), "HCC")
     findings = get_cascade("base", "cpu").run(study_of(abdomen(outside)), models, Progress())
     assert findings.lesions == ()
+
+
+@pytest.fixture
+def doubtful():
+    """A box of liver with a tumour around some liver; each of its types alone is less likely than liver."""
+    classes = ("background", "HCC", "ICC", "liver")
+    shares = np.zeros((4, 12, 20, 20), np.float16)
+    shares[3] = 1
+    shares[:, 4:8, 6:14, 6:14] = np.array([0, 0.3, 0.3, 0.4], np.float16)[:, None, None, None]
+    shares[:, 4:8, 9:11, 9:11] = np.array([0, 0, 0, 1], np.float16)[:, None, None, None]
+    network_grid = NetworkGrid((12, 20, 20), (2.0,) * 3, (0.0,) * 3)
+    mask = network_grid.image(np.ones((12, 20, 20), np.uint8))
+    return ProbabilityMaps(classes, shares, network_grid), Liver(mask, mask, 38.4, 1.0)
+
+
+def test_a_tumour_of_doubtful_type_is_a_tumour_and_what_it_encloses_belongs_to_it(doubtful):
+    maps, liver = doubtful
+    organs, lesions, _ = segment_liver(liver.mask, maps, liver=liver)
+    expected = np.zeros((12, 20, 20), bool)
+    expected[4:8, 6:14, 6:14] = True
+    np.testing.assert_array_equal(lesions, expected)
+    assert (sitk.GetArrayViewFromImage(organs) == Organ.LIVER).all()

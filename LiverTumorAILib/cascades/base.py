@@ -15,6 +15,7 @@ from LiverTumorAILib.lesions import Findings, Provenance
 from LiverTumorAILib.lesions.certainty import missing_phase_warnings
 from LiverTumorAILib.lesions.instances import find_instances
 from LiverTumorAILib.lesions.organs import (
+    lesion_type_of_class,
     organs_around,
     require_liver,
     require_plausible_liver,
@@ -119,7 +120,7 @@ def known_liver(
 def segment_liver(
     reference: sitk.Image, maps: ProbabilityMaps, progress: Progress = Progress(), liver: Liver | None = None
 ) -> tuple[sitk.Image, np.ndarray, np.ndarray]:
-    """Organs, and lesions of the liver, by the most probable classes.
+    """Organs, and lesions of the liver, by the most probable classes; all lesion types together count as one.
 
     Parameters
     ----------
@@ -144,7 +145,9 @@ def segment_liver(
         If there is no liver, or what looks like one cannot be one.
 
     """
-    class_labels = sitk.GetArrayFromImage(maps.labels_on(reference))
+    # A tumour whose type is doubtful is a tumour all the same.
+    types = [name for name in maps.classes if lesion_type_of_class(name) is not None]
+    class_labels = sitk.GetArrayFromImage(maps.joined(types).labels_on(reference))
     progress.update(0.5)
     if liver is not None:
         mask = sitk.GetArrayFromImage(liver.mask) > 0

@@ -51,6 +51,15 @@ class ProbabilityMaps:
         image.CopyInformation(reference)
         return image
 
+    def joined(self, class_names: Sequence[str]) -> "ProbabilityMaps":
+        """The same maps with the probabilities of some classes summed up in the first of them, 0 in the others."""
+        indices = [self.classes.index(name) for name in class_names]
+        summed = self.probabilities.copy()
+        if indices:
+            summed[indices[0]] = self.probabilities[indices].sum(axis=0, dtype=np.float32)
+            summed[indices[1:]] = 0
+        return ProbabilityMaps(self.classes, summed, self.grid)
+
     def probability_on(self, reference: sitk.Image, class_name: str) -> sitk.Image:
         """Probability of one class on a reference grid.
 

@@ -26,6 +26,9 @@ DOUBTFUL_PROBABILITY = 0.8
 SMALLEST_PART = 0.15
 """Share of the largest part below which a separate part is no liver."""
 
+_IN_SLICE = np.zeros((3, 3, 3), bool)
+_IN_SLICE[1] = ndimage.generate_binary_structure(2, 1)
+
 VESSELS = (Organ.HEPATIC_VESSELS, Organ.PORTAL_SPLENIC_VEIN)
 
 
@@ -98,12 +101,15 @@ def organs_around(class_labels: np.ndarray, classes: Sequence[str], liver: np.nd
     organs: numpy.ndarray
         uint8 (z, y, x), values of `Organ`; in the liver there are LIVER and vessels only, outside it no LIVER.
     lesions: numpy.ndarray
-        bool (z, y, x).
+        bool (z, y, x); what a lesion encloses in an axial slice belongs to it.
 
     """
     organ_values = np.array([organ_of_class(name) or 0 for name in classes], np.uint8)
     lesion_values = np.array([lesion_type_of_class(name) is not None for name in classes])
     organs, lesions = organ_values[class_labels], lesion_values[class_labels] & liver
+    box = _bounding_box(lesions)
+    if box is not None:
+        lesions[box] = ndimage.binary_fill_holes(lesions[box], _IN_SLICE) & liver[box]
     organs[(organs == Organ.LIVER) & ~liver] = 0
     organs[liver & ~(np.isin(organs, VESSELS) & ~lesions)] = Organ.LIVER
     return organs, lesions
