@@ -131,6 +131,21 @@ def test_moving_the_sensitivity_changes_the_lesions_in_less_than_a_second(findin
     assert [lesion.evidence for lesion in again.lesions] == [lesion.evidence for lesion in findings.lesions]
 
 
+def test_the_control_around_the_liver_finds_the_same_where_it_lies(findings, study):
+    whole, around = SensitivityControl(study, findings), SensitivityControl.around_liver(findings, study.images)
+    assert np.prod(around.study.reference.GetSize()) < 0.5 * np.prod(study.reference.GetSize())
+    for factor in (1.0, 20.0):
+        expected, found = whole.findings_at(factor), around.findings_at(factor)
+        assert found.patient == expected.patient
+        assert found.liver_volume_mm3 == expected.liver_volume_mm3
+        for one, other in zip(found.lesions, expected.lesions, strict=True):
+            same = replace(one, uid="", centroid_mm=other.centroid_mm, measurement=other.measurement)
+            assert repr(same) == repr(replace(other, uid=""))
+            assert one.centroid_mm == pytest.approx(other.centroid_mm)
+            assert one.measurement.long_axis.start_mm == pytest.approx(other.measurement.long_axis.start_mm)
+            assert one.measurement.volume_mm3 == other.measurement.volume_mm3
+
+
 def test_a_results_folder_is_all_that_another_sensitivity_needs(findings, study, tmp_path):
     tmp_path = tmp_path / "results"
     tmp_path.mkdir()

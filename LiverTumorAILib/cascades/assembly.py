@@ -159,6 +159,7 @@ def _lesions(
 def _heatmaps(study: RegisteredStudy, segmented: Segmented, progress: Progress) -> dict[str, sitk.Image]:
     """What spoke for and against each lesion's type, or where the network saw it, by file name."""
     labels, network = segmented.lesion_labels, segmented.network
+    boxes = ndimage.find_objects(sitk.GetArrayViewFromImage(labels))
     heatmaps = {}
     for index, instance in enumerate(segmented.instances):
         progress.update(index / len(segmented.instances), f"what spoke for lesion {instance.label}")
@@ -168,7 +169,10 @@ def _heatmaps(study: RegisteredStudy, segmented: Segmented, progress: Progress) 
             heatmaps[_heatmap_name(instance)] = evidence.supporting
             heatmaps[_opposing_name(instance)] = evidence.opposing
         else:
-            heatmaps[_heatmap_name(instance)] = probability_heatmap(segmented.maps, first, labels, instance.label)
+            box = boxes[instance.label - 1]
+            heatmaps[_heatmap_name(instance)] = probability_heatmap(
+                segmented.maps, first, labels, instance.label, box=box
+            )
     progress.update(1.0)
     return heatmaps
 

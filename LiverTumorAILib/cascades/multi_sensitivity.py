@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from LiverTumorAILib import __version__
 from LiverTumorAILib.cascades.assembly import LIVER_CUT, Segmented, assemble_findings
@@ -35,6 +36,8 @@ HIGH_FACTOR = 10.0
 REGISTERED_FOLDER = "registered"
 UNKNOWN_HU = -1024
 """What stands in a results folder's registered phases where they show nothing."""
+
+EDGE_VOXELS = 2
 
 OVERLAP = 0.25
 """Of the sliding window's patches."""
@@ -244,9 +247,23 @@ class SensitivityControl:
             raise LiverTumorAIError(
                 "The results folder lacks the registered phases", Path(folder).name, "Run the analysis again"
             )
-        volumes = tuple(StudyVolume(image, phase) for phase, image in images.items())
-        study = RegisteredStudy(Study(findings.modality, volumes), findings.reference_phase, images)
-        return cls(study, findings)
+        return cls.of(findings, images)
+
+    @classmethod
+    def of(cls, findings: Findings, images: Mapping[Phase, sitk.Image]) -> "SensitivityControl":
+        """Of findings and their registered phases (reference grid; HU) as a results folder holds them."""
+        known = {phase: _known(image) for phase, image in images.items()}
+        volumes = tuple(StudyVolume(image, phase) for phase, image in known.items())
+        return cls(RegisteredStudy(Study(findings.modality, volumes), findings.reference_phase, known), findings)
+
+    @classmethod
+    def around_liver(cls, findings: Findings, images: Mapping[Phase, sitk.Image]) -> "SensitivityControl":
+        """The same on the part of the reference grid around the liver alone, which takes a part of the time."""
+        part = _around_liver(findings)
+        cropped = replace(
+            findings, organ_labels=findings.organ_labels[part], lesion_labels=findings.lesion_labels[part], heatmaps={}
+        )
+        return cls.of(cropped, {phase: image[part] for phase, image in images.items()})
 
     def detect(self, factor: float) -> JointDecision:
         """Individual lesions with a factor, not measured: what a slider shows while it moves."""
@@ -274,13 +291,31 @@ class SensitivityControl:
         return replace(found, phases=self.findings.phases, warnings=self.findings.warnings)
 
 
+def _around_liver(findings: Findings) -> tuple[slice, ...]:
+    """The part (x, y, z) of the reference grid in which liver and lesions can be.
+
+    Some voxels around it tell that the liver does not reach the edge.
+    """
+    organs = findings.organ_labels
+    liver = (sitk.GetArrayViewFromImage(organs) == Organ.LIVER).view(np.uint8)
+    boxes = [findings.sensitivity.probabilities.part_of(organs), *ndimage.find_objects(liver)]
+    low = np.min([[side.start for side in box] for box in boxes], axis=0) - EDGE_VOXELS
+    high = np.max([[side.stop for side in box] for box in boxes], axis=0) + EDGE_VOXELS
+    ends = zip(np.maximum(low, 0).tolist(), np.minimum(high, liver.shape).tolist(), strict=True)
+    return tuple(slice(*end) for end in ends)[::-1]
+
+
 def _read_phase(path: Path) -> sitk.Image:
-    """A registered phase of a results folder, NaN where it shows nothing."""
+    """A registered phase of a results folder."""
     try:
-        stored = sitk.ReadImage(path, sitk.sitkFloat32)
+        return sitk.ReadImage(path)
     except RuntimeError as error:
         raise LiverTumorAIError("A registered phase cannot be read", path.name, "Run the analysis again") from error
-    values = sitk.GetArrayFromImage(stored)
+
+
+def _known(stored: sitk.Image) -> sitk.Image:
+    """A registered phase as results folders hold it, in single precision and NaN where it shows nothing."""
+    values = sitk.GetArrayFromImage(stored).astype(np.float32)
     values[values <= UNKNOWN_HU] = np.nan
     image = sitk.GetImageFromArray(values)
     image.CopyInformation(stored)

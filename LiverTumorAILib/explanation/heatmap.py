@@ -2,6 +2,7 @@
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from LiverTumorAILib.inference import ProbabilityMaps
 
@@ -14,6 +15,8 @@ def probability_heatmap(
     lesion_labels: sitk.Image,
     label: int,
     margin_mm: float = MARGIN_MM,
+    *,
+    box: tuple[slice, ...] | None = None,
 ) -> sitk.Image:
     """The network's probability of one class in and around a lesion.
 
@@ -32,6 +35,8 @@ def probability_heatmap(
         The lesion's value.
     margin_mm: float
         Shown around the lesion's bounding box.
+    box: tuple of slices, optional
+        The bounding box (z, y, x); found if not given.
 
     Returns
     -------
@@ -39,13 +44,16 @@ def probability_heatmap(
         float32, 0-1, on a part of the reference grid.
 
     """
-    return maps.probability_on(lesion_surroundings(lesion_labels, label, margin_mm), class_name)
+    return maps.probability_on(lesion_surroundings(lesion_labels, label, margin_mm, box), class_name)
 
 
-def lesion_surroundings(lesion_labels: sitk.Image, label: int, margin_mm: float = MARGIN_MM) -> sitk.Image:
-    """The part of a label image around one label's bounding box."""
-    voxels = np.argwhere(sitk.GetArrayViewFromImage(lesion_labels) == label)[:, ::-1]
+def lesion_surroundings(
+    lesion_labels: sitk.Image, label: int, margin_mm: float = MARGIN_MM, box: tuple[slice, ...] | None = None
+) -> sitk.Image:
+    """The part of a label image around one label's bounding box (z, y, x), which is found if not given."""
+    if box is None:
+        (box,) = ndimage.find_objects((sitk.GetArrayViewFromImage(lesion_labels) == label).view(np.uint8))
     margin = np.ceil(margin_mm / np.array(lesion_labels.GetSpacing())).astype(int)
-    first = np.maximum(voxels.min(axis=0) - margin, 0).tolist()
-    last = np.minimum(voxels.max(axis=0) + margin + 1, lesion_labels.GetSize()).tolist()
+    first = np.maximum([side.start for side in reversed(box)] - margin, 0).tolist()
+    last = np.minimum([side.stop for side in reversed(box)] + margin, lesion_labels.GetSize()).tolist()
     return lesion_labels[tuple(slice(low, high) for low, high in zip(first, last, strict=True))]

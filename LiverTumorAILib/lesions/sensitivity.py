@@ -99,10 +99,9 @@ class LesionProbabilities:
         check_factor(factor)
         scaled = self.scaled(factor)
         # A point between voxels can only be lesion if it is in one of the voxels around it.
-        near = ndimage.binary_dilation(
-            (scaled.probabilities[1:] > scaled.probabilities[0]).any(axis=0), np.ones((3, 3, 3))
-        )
-        whole = _part_of(reference, self.grid, next(iter(ndimage.find_objects(near.view(np.uint8))), None))
+        found = (scaled.probabilities[1:] > scaled.probabilities[0]).any(axis=0)
+        near = ndimage.maximum_filter(found.view(np.uint8), 3)
+        whole = _part_of(reference, self.grid, next(iter(ndimage.find_objects(near)), None))
         if whole is None:
             return Detection(np.zeros(reference.GetSize()[::-1], np.uint16), ())
         around = reference[whole[::-1]]
