@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.inference.liver import find_liver
@@ -15,6 +16,7 @@ from LiverTumorAILib.phantom import PhantomOptions, generate_phantom
 from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.phantom.real_scan import RealScan
 from LiverTumorAILib.study import Phase
+from LiverTumorAILib.training import liver_intensities
 from LiverTumorAILib.training.by_name import train_model
 from LiverTumorAILib.training.cases import UNKNOWN
 from LiverTumorAILib.training.liver_intensities import UNLABELLED, draw_intensities
@@ -168,6 +170,30 @@ class TestSamples:
         assert np.isnan(faulty[:3]).all()
         assert faulty.dtype == np.float32
         assert np.isfinite(faulty).mean() > 0.2
+
+    @pytest.mark.parametrize(
+        ("fluid", "tissue", "hu"), [("EFFUSION_SHARE", Tissue.LUNGS, -850), ("ASCITES_SHARE", Tissue.FAT, -100)]
+    )
+    def test_fluid_beside_the_liver_takes_the_place_of_lung_or_fat(self, monkeypatch, fluid, tissue, hu):
+        for name in ("EFFUSION_SHARE", "ASCITES_SHARE"):
+            monkeypatch.setattr(liver_intensities, name, float(name == fluid))
+        labels = np.full((40, 40, 40), Tissue.MUSCLE, np.uint8)
+        labels[25:38, 5:35, 5:35] = tissue
+        labels[:22, 5:35, 5:35] = Tissue.LIVER
+        labels[22:25, 5:35, 5:35] = tissue if tissue == Tissue.FAT else Tissue.MUSCLE
+        plain = np.select([labels == tissue, labels == Tissue.LIVER], [hu, 60], 50).astype(np.float32)
+        plain[:, :, :2] = np.nan
+        liver, space = labels == Tissue.LIVER, labels == tissue
+        for seed in range(6):
+            image = plain.copy()
+            liver_intensities._add_fluid(np.random.default_rng(seed), image, labels, liver, (2.0, 2.0, 2.0))
+            changed = np.abs(image - plain) > 20
+            assert (changed & space).sum() > 500
+            assert not (changed & ~ndimage.binary_dilation(space)).any()
+            fluid_hu = np.median(image[space & changed & ndimage.binary_erosion(changed)])
+            assert -10 < fluid_hu < 120
+            np.testing.assert_array_equal(np.isnan(image), np.isnan(plain))
+            assert np.abs(image - plain)[liver].max() < 25
 
     def test_coarse_guesses_are_probabilities_that_mostly_agree_but_not_always(self):
         z, y, x = np.mgrid[:32, :48, :48]

@@ -15,7 +15,10 @@ UNLABELLED = 255
 _CT_PHASES = (Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED)
 _KEPT = (Tissue.AIR, Tissue.LUNGS, Tissue.GAS, Tissue.FAT, Tissue.FISSURE, Tissue.COUCH)
 """Never recoloured: no contrast agent reaches them."""
-_LESION_TRIES = 12
+EFFUSION_SHARE, ASCITES_SHARE = 0.12, 0.08
+"""Of samples: fluid in the lung beside the liver, fluid instead of the fat around it. Neither is liver."""
+_DIAPHRAGM_MM, _CAPSULE_MM = 8.0, 4.0
+_LUNG_HU = -300.0
 
 
 def draw_intensities(
@@ -58,6 +61,7 @@ def draw_intensities(
             image[~np.isfinite(ct)] = np.nan
             _add_vessels(rng, image, liver, spacing_mm)
     _add_lesions(rng, image, liver, spacing_mm)
+    _add_fluid(rng, image, labels, liver, spacing_mm)
     return image
 
 
@@ -149,3 +153,32 @@ def _add_lesions(rng: np.random.Generator, image: np.ndarray, liver: np.ndarray,
         if rng.random() < 0.3:
             inside += rng.uniform(5, 60) * np.exp(-(((distance - 0.9) / 0.12) ** 2))
         image[box] += opacity * inside
+
+
+def _add_fluid(
+    rng: np.random.Generator, image: np.ndarray, labels: np.ndarray, liver: np.ndarray, spacing_mm: tuple
+) -> None:
+    """A pleural effusion, often with collapsed lung behind it, or ascites, in place; both border on the liver."""
+    choice = rng.random()
+    if choice < EFFUSION_SHARE:
+        lung = image < _LUNG_HU
+        fluid = _spread(lung, liver, _DIAPHRAGM_MM, rng.uniform(5, 45), spacing_mm)
+        if rng.random() < 0.5:
+            collapsed = _spread(lung & ~fluid, fluid, 2 * max(spacing_mm), rng.uniform(4, 20), spacing_mm)
+            _fill(image, collapsed, rng.uniform(25, 110))
+        _fill(image, fluid, rng.uniform(-2, 24))
+    elif choice < EFFUSION_SHARE + ASCITES_SHARE:
+        fluid = _spread(labels == Tissue.FAT, liver, _CAPSULE_MM, rng.uniform(3, 20), spacing_mm)
+        _fill(image, fluid, rng.uniform(-2, 24))
+
+
+def _spread(space: np.ndarray, source: np.ndarray, gap_mm: float, reach_mm: float, spacing_mm: tuple) -> np.ndarray:
+    """The part of a space that is reached from a source across a gap and then, within the space, over a distance."""
+    gap, reach = (max(round(mm / min(spacing_mm)), 1) for mm in (gap_mm, reach_mm))
+    near = ndimage.binary_dilation(source, iterations=gap) & space
+    return ndimage.binary_dilation(near, iterations=reach, mask=space) if near.any() else near
+
+
+def _fill(image: np.ndarray, region: np.ndarray, hu: float) -> None:
+    share = ndimage.gaussian_filter(region.astype(np.float32), 0.6, truncate=2)
+    image += share * (np.float32(hu) - image)
