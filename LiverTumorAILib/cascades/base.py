@@ -35,10 +35,13 @@ class BaseCascade:
     ----------
     device: str
         'auto', 'cpu' or 'cuda'.
+    explains: bool
+        Whether heatmaps show what spoke for and against each type, which takes seconds a lesion, or probabilities.
 
     """
 
     device: str = "auto"
+    explains: bool = True
     name: str = "base"
     title: str = "Base: one network"
     protocols: tuple[str, ...] = ("ct4", "ct3", "nc")
@@ -71,7 +74,7 @@ class BaseCascade:
         separated = time.perf_counter()
         return assemble_findings(
             study,
-            replace(segmented, network=model),
+            replace(segmented, network=model) if self.explains else segmented,
             Provenance(
                 software_version=__version__,
                 cascade=self.name,

@@ -15,6 +15,10 @@ BITS = 60
 """Bits that a Hamming distance counts: 12 distances of 5 bits each."""
 
 _LEAST_NOISE = 0.001
+"""Least noise that distances are measured in, as a share of the image's mean distance."""
+
+_LEAST_NOISE_SOFT = 0.1
+"""Higher, so that noise inside an even organ does not look like structure that a refinement could follow."""
 
 _DIAGONALS = np.array([(1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)], dtype=np.int64)
 
@@ -117,7 +121,7 @@ def _mean_context(distances: np.ndarray, context: np.ndarray, stride: int) -> fl
 
 @njit(cache=True, inline="always")
 def _scaled_context(  # noqa: PLR0917 (numba)
-    distances: np.ndarray, context: np.ndarray, step: int, z: int, y: int, x: int, mean: float, out: np.ndarray
+    distances: np.ndarray, context: np.ndarray, step: int, z: int, y: int, x: int, least: float, out: np.ndarray
 ) -> None:
     """The distances around a voxel above their lowest, in units of their own mean."""
     _, depth, height, width = distances.shape
@@ -134,8 +138,7 @@ def _scaled_context(  # noqa: PLR0917 (numba)
         out[pair] = value
         total += value
         lowest = min(lowest, value)
-    noise = min(max(total / pairs - lowest, np.float32(mean * _LEAST_NOISE)), np.float32(mean * 1e3))
-    noise = max(noise, np.float32(1e-12))
+    noise = max(total / pairs - lowest, np.float32(least), np.float32(1e-12))
     for pair in range(pairs):
         out[pair] = (out[pair] - lowest) / noise
 
@@ -155,7 +158,7 @@ def _quantise(distances: np.ndarray, context: np.ndarray, step: int, known: np.n
                 if not known[z, y, x]:
                     out[z, y, x] = np.uint64(1) << np.uint64(63)
                     continue
-                _scaled_context(distances, context, step, z, y, x, mean, values)
+                _scaled_context(distances, context, step, z, y, x, mean * _LEAST_NOISE, values)
                 code = np.uint64(0)
                 for value in values:
                     bits = np.uint64(0)
@@ -178,7 +181,7 @@ def _soften(distances: np.ndarray, context: np.ndarray, step: int, known: np.nda
                 if not known[z, y, x]:
                     out[z, y, x, 0] = MISSING
                     continue
-                _scaled_context(distances, context, step, z, y, x, mean, values)
+                _scaled_context(distances, context, step, z, y, x, mean * _LEAST_NOISE_SOFT, values)
                 for channel in range(CHANNELS):
                     out[z, y, x, channel] = np.uint8(FULL * np.exp(-values[channel]) + 0.5)
     return out

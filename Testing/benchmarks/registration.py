@@ -28,7 +28,10 @@ from scipy import ndimage
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[2] / "shared" / "data"
 SLIDING_MM = 6.0
+"""Thickness of the layer between wall and organs in which the motion sets in; hard for any smooth field."""
 REAL = (
+    {"name": "real, arterial, 11 mm, soft wall", "amplitude_mm": 11.0, "seed": 1, "moving_phase": ARTERIAL,
+     "sliding_mm": 20.0},
     {"name": "real, arterial, 12 mm", "amplitude_mm": 12.0, "seed": 1, "moving_phase": ARTERIAL},
     {"name": "real, non-contrast, 18 mm", "amplitude_mm": 18.0, "seed": 2, "moving_phase": NON_CONTRAST},
     {"name": "real, arterial, 25 mm", "amplitude_mm": 25.0, "seed": 3, "moving_phase": ARTERIAL},
@@ -44,7 +47,7 @@ BODY_HU = -300.0
 def pairs(count: int) -> list[Pair]:
     """The first pairs of the list."""
     anatomy = read_anatomy(DATA)
-    makers = [lambda s=s: make_pair(anatomy, sliding_mm=SLIDING_MM, **s) for s in REAL]
+    makers = [lambda s=s: make_pair(anatomy, **{"sliding_mm": SLIDING_MM, **s}) for s in REAL]
     makers += [lambda s=s: make_phantom_pair(**s) for s in PHANTOMS]
     return [make() for make in makers[:count]]
 
