@@ -222,7 +222,7 @@ def table(results: Sequence[Result]) -> list[str]:
     return [
         f"{'':14}lesions  contrast > 1 / > {SURE:.0f} noise  found  right type",
         *(_row(title, [each for each in lesions if belongs(each)]) for title, belongs in groups.items()),
-        f"False lesions a study: {_mean(result.false_in_clean for result in clean):.2f} in {len(clean)} without lesions "
+        f"False lesions a study: {_mean(result.false_in_clean for result in clean):.2f} in {len(clean)} without any "
         f"(at most {max((result.false_in_clean for result in clean), default=0)}), "
         f"{_mean(result.false_beside for result in results):.2f} beside lesions",
         f"Liver Dice: {_mean(result.liver_dice for result in results):.3f} with lesions, "
