@@ -37,6 +37,8 @@ DATA ?= ../shared/data
 EXAMPLE := $(DATA)/totalsegmentator/example_ct
 DONORS := $(foreach name,lidc_0001 acrin_nsclc_042,$(if $(wildcard runs/donors/$(name).nii.gz),--ct runs/donors/$(name).nii.gz --labels Resources/donors/$(name)_liver.nii.gz))
 
+NEGATIVES := $(EXAMPLE).nii.gz=non_contrast $(foreach scan,lidc_0001=arterial acrin_nsclc_042=non_contrast cptac_pda_00189=portal_venous,$(if $(wildcard runs/donors/$(firstword $(subst =, ,$(scan))).nii.gz),runs/donors/$(subst =,.nii.gz=,$(scan))))
+
 train: setup  ## make the training data and train the liver networks and the base network; takes hours, resumes
 	@test -n "$(DONORS)" || echo "No CT in runs/donors: trained without them (see Resources/donors/README.md)"
 	$(BIN)/python -m LiverTumorAILib.training.materials runs/materials --anatomies $(ANATOMIES) --ct $(EXAMPLE).nii.gz --labels $(EXAMPLE)_labels.nii.gz $(DONORS) --transfers 36 6
@@ -44,6 +46,7 @@ train: setup  ## make the training data and train the liver networks and the bas
 	$(BIN)/livertumorai train --model liver_fine --data runs/materials
 	$(BIN)/python -m LiverTumorAILib.training.make_data runs/cases/training --first-seed 60000 --count 140 --anatomies $(ANATOMIES) --materials runs/materials
 	$(BIN)/python -m LiverTumorAILib.training.make_data runs/cases/validation --first-seed 20000 --count 12
+	$(BIN)/python -m LiverTumorAILib.training.real_negatives runs/cases/negatives --ct $(NEGATIVES) --materials runs/materials --transfers 4
 	$(BIN)/livertumorai train --model base_unet --data runs/cases --start models/base_unet/model.onnx
 
 clean:  ## remove what the other targets made, training runs excepted
