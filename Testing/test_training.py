@@ -408,6 +408,13 @@ class TestAugmentation:
         assert set(torch.unique(presence).tolist()) <= {0.0, 1.0}
         assert (first[0][0, :4][presence == 0] == 0).all()
 
+    def test_what_no_phase_shows_is_not_judged(self, cases):
+        for step in range(30):
+            volume, target = PatchSampler(RECIPE, cases)(step)
+            unseen = (volume[0, 4:] == 0).all(dim=0)
+            assert (target[0][unseen] == UNLABELLED).all()
+            assert (target[0][~unseen] < len(BASE_CLASSES)).all()
+
     def test_real_ct_without_lesions_are_drawn_where_a_network_saw_some(self, cases, tmp_path):
         images = np.full((4, 12, 24, 80), UNKNOWN, np.int16)
         images[2] = 40

@@ -23,7 +23,7 @@ from LiverTumorAILib.training.augmentation import (
 from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, TrainingCase
 from LiverTumorAILib.training.implant import Implanter
 from LiverTumorAILib.training.recipe import TrainingRecipe
-from LiverTumorAILib.training.targets import UNSPLIT_LIVER
+from LiverTumorAILib.training.targets import UNLABELLED, UNSPLIT_LIVER
 
 Sampler = Callable[[int, Progress | None], tuple[torch.Tensor, torch.Tensor]]
 """From a step's number to its input float32 (1, channels, z, y, x) and class indices int64 (1, z, y, x)."""
@@ -101,6 +101,7 @@ class PatchSampler:
         delay_arterial(rng, self.augmentation, images, self._phases)
         augment_intensities(rng, self.augmentation, images)
         drop_phases(rng, self.augmentation, images)
+        labels[~np.isfinite(images).any(axis=0)] = UNLABELLED
         channels = [normalise(image, self.recipe.normalisation) for image in images]
         inputs = np.stack([*channels, *np.isfinite(images).astype(np.float32)])
         return torch.from_numpy(inputs)[None], torch.from_numpy(labels.astype(np.int64))[None]
