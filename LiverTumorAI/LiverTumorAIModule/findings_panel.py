@@ -11,6 +11,7 @@ from LiverTumorAIModule.autosave import Autosave
 from LiverTumorAIModule.correction_panel import CorrectionPanel
 from LiverTumorAIModule.review_panel import ReviewPanel
 from LiverTumorAIModule.segment_editing import SegmentEditing
+from LiverTumorAIModule.sensitivity_panel import SensitivityPanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +44,7 @@ class FindingsPanel:
         self.corrections = CorrectionPanel(ui, self)
         self.autosave = Autosave(self._tell)
         self.followers: list[Callable[[], None]] = []
+        self.sensitivity = SensitivityPanel(ui, self)
         ui.shownPhaseComboBox.currentIndexChanged.connect(self._showPhase)
         ui.show3DButton.toggled.connect(self._show3D)
 
@@ -82,6 +84,7 @@ class FindingsPanel:
         """Forget findings, without touching the scene."""
         self.editing.release()
         self.corrections.stop()
+        self.sensitivity.clear()
         self.autosave.begin(None, None)
         self.results = self.shown = None
         self.review.clear()
@@ -95,6 +98,7 @@ class FindingsPanel:
         self.editing.release()
         self.review.release()
         self.corrections.release()
+        self.sensitivity.clear()
         self.autosave.begin(None, None)
 
     def enableKeys(self, enabled: bool) -> None:

@@ -55,7 +55,7 @@ class HeatmapPanel:
             hide_heatmap(slicer.mrmlScene)
             return
         name, title = list(titles.items())[max(self.ui.heatmapComboBox.currentIndex, 0)]
-        heatmap = self._findings.results.findings.heatmaps[name]
+        heatmap = self._findings.shown.original.heatmaps[name]
         show_heatmap(slicer.mrmlScene, heatmap, title, self.ui.heatmapOpacitySlider.value)
 
     def _fillKinds(self, titles: tuple[str, ...]) -> None:
@@ -76,9 +76,9 @@ class HeatmapPanel:
         from LiverTumorAILib.explanation.titles import heatmap_titles
 
         selected = self._findings.review.selected if self._findings.shown else None
-        if selected is None or self._findings.results is None:
+        if selected is None:
             return {}
-        analyzed = self._findings.results.findings
+        analyzed = self._findings.shown.original
         lesion = next((lesion for lesion in analyzed.lesions if lesion.uid == selected.uid), None)
         titles = heatmap_titles(lesion) if lesion else {}
         return {name: title for name, title in titles.items() if name in analyzed.heatmaps}

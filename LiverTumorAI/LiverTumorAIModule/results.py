@@ -50,6 +50,7 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
     from LiverTumorAILib.lesions.findings_io import read_findings
     from LiverTumorAILib.review.files import read_reading
     from LiverTumorAILib.review.reading import begin_reading
+    from LiverTumorAILib.review.sensitivity import LiveSensitivity
     from LiverTumorAILib.study import Phase
 
     findings = read_findings(folder)
@@ -67,6 +68,8 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
     files = {phase: folder / "fields" / f"{phase}.nrrd" for phase in Phase}
     fields = {phase: sitk.ReadImage(file) for phase, file in files.items() if file.is_file()}
     reading = (read_reading(session) if session else None) or read_reading(folder) or begin_reading(findings)
+    if reading.factor and findings.sensitivity:
+        reading, findings = LiveSensitivity(findings, images).at(reading.factor, reading, findings)
     return Results(folder, findings, images, reading, prepared_details(findings, images, reading), fields)
 
 

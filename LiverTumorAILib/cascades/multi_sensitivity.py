@@ -231,11 +231,7 @@ class SensitivityControl:
     findings: Findings
 
     def __post_init__(self) -> None:
-        if self.findings.sensitivity is None:
-            raise LiverTumorAIError(
-                "These findings hold no probabilities, so their sensitivity cannot be changed",
-                advice="Analyze the study with the cascade multi-sensitivity",
-            )
+        _cached(self.findings)
 
     @classmethod
     def open(cls, folder: Path) -> "SensitivityControl":
@@ -291,6 +287,15 @@ class SensitivityControl:
         return replace(found, phases=self.findings.phases, warnings=self.findings.warnings)
 
 
+def _cached(findings: Findings) -> SensitivityData:
+    if findings.sensitivity is None:
+        raise LiverTumorAIError(
+            "These findings hold no probabilities, so their sensitivity cannot be changed",
+            advice="Analyze the study with the cascade multi-sensitivity",
+        )
+    return findings.sensitivity
+
+
 def _around_liver(findings: Findings) -> tuple[slice, ...]:
     """The part (x, y, z) of the reference grid in which liver and lesions can be.
 
@@ -298,7 +303,7 @@ def _around_liver(findings: Findings) -> tuple[slice, ...]:
     """
     organs = findings.organ_labels
     liver = (sitk.GetArrayViewFromImage(organs) == Organ.LIVER).view(np.uint8)
-    boxes = [findings.sensitivity.probabilities.part_of(organs), *ndimage.find_objects(liver)]
+    boxes = [_cached(findings).probabilities.part_of(organs), *ndimage.find_objects(liver)]
     low = np.min([[side.start for side in box] for box in boxes], axis=0) - EDGE_VOXELS
     high = np.max([[side.stop for side in box] for box in boxes], axis=0) + EDGE_VOXELS
     ends = zip(np.maximum(low, 0).tolist(), np.minimum(high, liver.shape).tolist(), strict=True)

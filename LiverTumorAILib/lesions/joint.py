@@ -90,8 +90,7 @@ def joint_patient(decision: JointDecision, summary: PatientSummary, limits: Coll
     low, high = decision.opinions[LOW], decision.opinions[HIGH]
     reasons: tuple[str, ...] = ()
     if low != high:
-        lesions = ", ".join(map(str, decision.deciding))
-        reasons = (f"low sensitivity says {_title(low)}, high sensitivity {_title(high)}: lesion {lesions} decides",)
+        reasons = (_difference(decision.opinions, decision.deciding),)
     elif high == NORMAL:
         reasons = tuple(limits)
     return replace(
@@ -102,6 +101,20 @@ def joint_patient(decision: JointDecision, summary: PatientSummary, limits: Coll
         opinions=decision.opinions,
         deciding_lesions=decision.deciding,
     )
+
+
+def renumbered(patient: PatientSummary, numbers: Mapping[int, int]) -> PatientSummary:
+    """The same result where lesions have other numbers (by their old ones)."""
+    deciding = tuple(sorted(numbers[label] for label in patient.deciding_lesions))
+    differ = len(set(patient.opinions.values())) > 1
+    reasons = (_difference(patient.opinions, deciding),) if differ else patient.certainty_reasons
+    return replace(patient, deciding_lesions=deciding, certainty_reasons=reasons)
+
+
+def _difference(opinions: Mapping[str, str], deciding: Collection[int]) -> str:
+    low, high = (_title(opinions[name]) for name in (LOW, HIGH))
+    lesions = ", ".join(map(str, deciding))
+    return f"low sensitivity says {low}, high sensitivity {high}: lesion {lesions} decides"
 
 
 def _title(classification: str) -> str:

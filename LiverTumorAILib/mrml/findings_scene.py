@@ -50,7 +50,7 @@ class SceneFindings:
         self, scene: slicer.vtkMRMLScene, findings: Findings, images: Mapping[Phase, sitk.Image], reading: Reading
     ) -> None:
         self._scene = scene
-        self._original = findings
+        self._at = {reading.factor: findings}
         self._images = images
         self.history = History(reading)
         self.corrector = Corrector(findings.lesion_labels, images)
@@ -73,6 +73,11 @@ class SceneFindings:
         return self.history.present
 
     @property
+    def original(self) -> Findings:
+        """The findings as the cascade left them at the present sensitivity."""
+        return self._at[self.reading.factor]
+
+    @property
     def findings(self) -> Findings:
         """The findings with all lesions of the reading, rejected ones included, and the patient's present summary.
 
@@ -83,13 +88,13 @@ class SceneFindings:
     @property
     def summary(self) -> Findings:
         """The findings without rejected lesions; their label image is the cascade's."""
-        return summary_of(self._original, self.reading)
+        return summary_of(self.original, self.reading)
 
     @property
     def edited(self) -> bool:
-        """Whether the reader decided or corrected anything."""
+        """Whether the reader decided, corrected or looked with another sensitivity."""
         reading = self.reading
-        return bool(reading.states or reading.targets) or reading.lesions != self._original.lesions
+        return bool(reading.states or reading.targets or reading.factor) or reading.lesions != self.original.lesions
 
     def volume(self, phase: Phase) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The volume node of a phase; None after it was deleted."""
@@ -137,6 +142,13 @@ class SceneFindings:
         self.history.do(what, reading)
         self._follow(before)
 
+    def do_sensitivity(self, reading: Reading, findings: Findings) -> None:
+        """Go on to a reading at another sensitivity, of these findings; moves in a row are one step."""
+        before = self.reading
+        self._at[reading.factor] = findings
+        self.history.go_on("change of sensitivity", reading)
+        self._follow(before)
+
     def undo(self) -> None:
         """Take back the last step."""
         before = self.reading
@@ -177,15 +189,15 @@ class SceneFindings:
             If there is no lesion to be seen.
 
         """
-        cached = self._original.sensitivity
+        cached = self.original.sensitivity
         taken = {lesion.uid: self.reading.masks[lesion.uid] for lesion in self.reading.present}
         maps = cached.probabilities.maps if cached else None
-        grown = grow_lesion(point, self._images, self._original.organ_labels, taken, maps)
+        grown = grow_lesion(point, self._images, self.original.organ_labels, taken, maps)
         return self.corrector.add(self.reading, grown.mask, grown.type_probabilities)
 
     def current_findings(self) -> Findings:
         """The findings as the reader leaves them, label image included; rejected lesions are left out."""
-        return reviewed_findings(self._original, self.reading)
+        return reviewed_findings(self.original, self.reading)
 
     def _follow(self, before: Reading) -> None:
         """Let the nodes show the present reading where it differs from an earlier one."""
@@ -199,7 +211,7 @@ class SceneFindings:
         for lesion in now.lesions:
             self._show_lesion(node, lesion, before)
         self.show_axes(self._axes_visible)
-        save_reading(self._scene, self._original, now)
+        save_reading(self._scene, self.original, now)
 
     def _show_lesion(self, node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, before: Reading) -> None:
         uid, segment_id, now = lesion.uid, lesion_segment_id(lesion), self.reading

@@ -1,6 +1,6 @@
 """Corrections of lesions' voxels: draw, add, split, merge. None of them changes a lesion that it does not name."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import cc3d
@@ -49,7 +49,7 @@ class Corrector:
             uint8 (LPS, mm), a box of the reference grid; None is empty.
 
         """
-        own = self._free(reading, mask, {uid}) if mask is not None else None
+        own = self.free(reading, mask, {uid}) if mask is not None else None
         if own is None:
             return reading.without(uid)
         if same_voxels(own, reading.masks[uid]):
@@ -73,7 +73,7 @@ class Corrector:
             If no voxel of it is free.
 
         """
-        own = self._free(reading, mask, set())
+        own = self.free(reading, mask)
         if own is None:
             raise LiverTumorAIError("A lesion is there already", advice="Choose it in the table and correct it")
         reasons = (BY_HAND,) if probabilities else (BY_HAND, NOT_JUDGED)
@@ -123,7 +123,7 @@ class Corrector:
         reading = reading.without(smaller.uid).with_lesion(remeasure(larger, merged, self.images), merged)
         return reading.touched(larger.uid)
 
-    def _free(self, reading: Reading, mask: sitk.Image, but: set[str]) -> sitk.Image | None:
+    def free(self, reading: Reading, mask: sitk.Image, but: Collection[str] = ()) -> sitk.Image | None:
         """A mask without the voxels of lesions that were not rejected, cropped; None if nothing is left."""
         box = box_of(mask, self.grid)
         voxels = sitk.GetArrayFromImage(mask) > 0

@@ -25,6 +25,7 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
         "states": dict(reading.states),
         "typed_by_hand": sorted(reading.typed_by_hand),
         "targets": list(reading.targets),
+        "factor": reading.factor,
     }
 
 
@@ -37,6 +38,7 @@ def reading_from_json(content: Mapping[str, Any], masks: Mapping[str, sitk.Image
         {uid: ReviewState(state) for uid, state in content["states"].items()},
         frozenset(content["typed_by_hand"]),
         tuple(content["targets"]),
+        content.get("factor"),
     )
     for lesion in lesions:
         if lesion.uid not in masks:

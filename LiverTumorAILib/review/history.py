@@ -39,6 +39,13 @@ class History:
         self._future.clear()
         self.present = reading
 
+    def go_on(self, what: str, reading: Reading) -> None:
+        """Go on to another reading, in one step with the last one if that bears the same words."""
+        past = self._past
+        self.do(what, reading)
+        if past and past[-1][0] == what:
+            self._past = past
+
     def undo(self) -> None:
         """Go back to the reading before the last step."""
         self._move(self._past, self._future)

@@ -38,6 +38,8 @@ class Reading:
         UIDs of the lesions whose type the reader set.
     targets: tuple of str
         UIDs of the target lesions (RECIST 1.1).
+    factor: float or None
+        Sensitivity factor that lesions were found with; None where it is the analysis's own.
 
     """
 
@@ -46,6 +48,7 @@ class Reading:
     states: Mapping[str, ReviewState] = field(default_factory=dict)
     typed_by_hand: frozenset[str] = frozenset()
     targets: tuple[str, ...] = ()
+    factor: float | None = None
 
     def lesion(self, uid: str | None) -> Lesion | None:
         """The lesion with this UID; None if there is none."""
