@@ -97,7 +97,9 @@ def _register(arguments: argparse.Namespace, progress: Progress) -> None:
 
     from LiverTumorAILib.registration import register_files
 
-    result = register_files(arguments.fixed, arguments.moving, arguments.out, arguments.field, progress)
+    result = register_files(
+        arguments.fixed, arguments.moving, arguments.out, arguments.field, progress, device=arguments.device
+    )
     quality = result.quality
     if arguments.json:
         _print_json({**asdict(quality), "notes": result.notes})
@@ -258,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     register.add_argument("--moving", type=Path, required=True, metavar="M")
     register.add_argument("--out", type=Path, required=True, metavar="O", help="the moved image")
     register.add_argument("--field", type=Path, metavar="D", help="the displacement field (LPS, mm)")
-    register.add_argument("--device", default="auto", choices=("auto", "cpu"))
+    register.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     register.add_argument("--json", action="store_true")
 
     analyze = command("analyze", _analyze, "Run the whole pipeline on a study")

@@ -83,7 +83,9 @@ def analyze(
     loaded = time.perf_counter()
     require_phases(cascade, study.phases)
     check_memory(study)
-    registered = register_study(study, progress.part(0.15, 0.5, "Registering phases"))
+    registered = register_study(
+        study, progress.part(0.15, 0.5, "Registering phases"), device="cpu" if device == "cpu" else "auto"
+    )
     aligned = time.perf_counter()
     findings = cascade.run(registered, models, progress.part(0.5, 1, cascade.title))
     progress.part(0, 1, cascade.title).update(1.0)

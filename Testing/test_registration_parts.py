@@ -1,5 +1,6 @@
 """Parts of the registration against independent truth, and input it cannot use."""
 
+import importlib.util
 from itertools import product
 
 import numpy as np
@@ -16,6 +17,7 @@ from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import compose_fields, invert_field, register, warp_labels, warp_points
 from LiverTumorAILib.registration.descriptors import UNKNOWN, describe, similarity
 from LiverTumorAILib.registration.fields import compose, grid_positions, invert, jacobian_determinant, unfold, warp
+from LiverTumorAILib.registration.kernels import array_module_kernels, choose_kernels
 from LiverTumorAILib.registration.linear import LinearMap, translation, trimmed_fit
 from LiverTumorAILib.registration.matching import Level, sample_displacements
 from LiverTumorAILib.registration.refinement import refine
@@ -126,6 +128,39 @@ def test_the_displacement_of_lowest_cost_is_the_true_one(thinning: int) -> None:
     inner = costs.reshape(*level.control_shape(image.shape), -1)[1:-2, 1:-2, 1:-2].reshape(-1, 125)
     found = np.stack(np.unravel_index(inner.argmin(axis=1), (5, 5, 5)), axis=1) - 2
     assert (found == (1, -2, 2)).all()
+
+
+def test_array_operations_describe_as_the_compiled_kernels_do() -> None:
+    image = texture((20, 22, 24))
+    image[:4, :, :5] = np.nan
+    arrays = array_module_kernels(np)
+    for step in (1, 2):
+        expected, found = describe(image, step), arrays.describe(image, step)
+        np.testing.assert_array_equal(found == UNKNOWN, expected == UNKNOWN)
+        # Sums in another order may move a value across a threshold.
+        assert np.bitwise_count(found ^ expected).mean() < 0.01
+
+
+@pytest.mark.parametrize(("thinning", "step"), [(1, 1), (2, 2), (8, 2)])
+def test_array_operations_find_the_costs_of_the_compiled_kernels(thinning: int, step: int) -> None:
+    image = texture((20, 22, 24))
+    moved = np.roll(image, (1, -2, 2), (0, 1, 2))
+    moved[:, :6] = np.nan
+    level = Level(shrink=1, spacing=5, radius=2, step=step, thinning=thinning, context=1, smoothness=0.0)
+    active = np.ones(image.shape, bool)
+    active[:, :, 20:] = False
+    views = (describe(image), describe(moved), active, level, Progress())
+    np.testing.assert_allclose(
+        array_module_kernels(np).sample_displacements(*views), sample_displacements(*views), rtol=1e-5
+    )
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(LiverTumorAIError, match="no device 'abacus'"):
+        choose_kernels("abacus")
+    if importlib.util.find_spec("cupy") is None:
+        with pytest.raises(LiverTumorAIError, match="no CUDA device"):
+            choose_kernels("cuda")
 
 
 def test_unknown_voxels_neither_attract_nor_repel() -> None:

@@ -14,13 +14,16 @@ UNKNOWN = np.uint64(1 << 63)
 BITS = 60
 """Bits that a Hamming distance counts: 12 distances of 5 bits each."""
 
-_LEAST_NOISE = 0.001
+LEAST_NOISE = 0.001
 """Least noise that distances are measured in, as a share of the image's mean distance."""
 
-_LEAST_NOISE_SOFT = 0.1
+_LEAST_NOISE_SOFT = 0.2
 """Higher, so that noise inside an even organ does not look like structure that a refinement could follow."""
 
-_DIAGONALS = np.array([(1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)], dtype=np.int64)
+THRESHOLDS = -np.log((np.arange(5, dtype=np.float32) + 1.5) / 6)
+"""Distances that part the six levels of a quantised value."""
+
+DIAGONALS = np.array([(1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)], dtype=np.int64)
 
 
 def _context() -> np.ndarray:
@@ -28,17 +31,17 @@ def _context() -> np.ndarray:
     faces = [np.array(face) for face in ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))]
     rows = [
         (index, *start)
-        for index, diagonal in enumerate(_DIAGONALS)
+        for index, diagonal in enumerate(DIAGONALS)
         for start in faces
         if any(np.array_equal(start + diagonal, end) for end in faces)
     ]
     return np.array(rows, dtype=np.int64)
 
 
-_CONTEXT = _context()
+CONTEXT = _context()
 
 
-CHANNELS = len(_CONTEXT)
+CHANNELS = len(CONTEXT)
 FULL = 250
 """Value of a soft descriptor's channel where the patches are most alike."""
 MISSING = 255
@@ -147,9 +150,6 @@ def _scaled_context(  # noqa: PLR0917 (numba)
 def _quantise(distances: np.ndarray, context: np.ndarray, step: int, known: np.ndarray, mean: float) -> np.ndarray:
     """Descriptors from patch distances: each of 12 values in six levels as a thermometer code."""
     _, depth, height, width = distances.shape
-    thresholds = np.empty(5, np.float32)
-    for level in range(5):
-        thresholds[level] = -np.log((level + 1.5) / 6.0)
     out = np.empty((depth, height, width), np.uint64)
     for z in prange(depth):
         values = np.empty(context.shape[0], np.float32)
@@ -158,12 +158,12 @@ def _quantise(distances: np.ndarray, context: np.ndarray, step: int, known: np.n
                 if not known[z, y, x]:
                     out[z, y, x] = np.uint64(1) << np.uint64(63)
                     continue
-                _scaled_context(distances, context, step, z, y, x, mean * _LEAST_NOISE, values)
+                _scaled_context(distances, context, step, z, y, x, mean * LEAST_NOISE, values)
                 code = np.uint64(0)
                 for value in values:
                     bits = np.uint64(0)
                     for level in range(5):
-                        if value <= thresholds[level]:
+                        if value <= THRESHOLDS[level]:
                             bits = (bits << np.uint64(1)) | np.uint64(1)
                     code = (code << np.uint64(5)) | bits
                 out[z, y, x] = code
@@ -190,10 +190,10 @@ def _soften(distances: np.ndarray, context: np.ndarray, step: int, known: np.nda
 def _context_distances(image: np.ndarray, step: int) -> tuple[np.ndarray, float]:
     """Patch distances along the six diagonals and their mean."""
     filled = fill_unknown(image)
-    distances = np.empty((len(_DIAGONALS), *image.shape), np.float32)
-    for index, (dz, dy, dx) in enumerate(_DIAGONALS * step):
+    distances = np.empty((len(DIAGONALS), *image.shape), np.float32)
+    for index, (dz, dy, dx) in enumerate(DIAGONALS * step):
         _patch_distance(filled, dz, dy, dx, distances[index])
-    return distances, _mean_context(distances, _CONTEXT, 2)
+    return distances, _mean_context(distances, CONTEXT, 2)
 
 
 def describe(image: np.ndarray, step: int = 2) -> np.ndarray:
@@ -213,13 +213,13 @@ def describe(image: np.ndarray, step: int = 2) -> np.ndarray:
 
     """
     distances, mean = _context_distances(image, step)
-    return _quantise(distances, _CONTEXT, step, np.isfinite(image), mean)
+    return _quantise(distances, CONTEXT, step, np.isfinite(image), mean)
 
 
 def describe_softly(image: np.ndarray, step: int = 2) -> np.ndarray:
     """The descriptors of `describe` before quantisation: uint8 (z, y, x, 12), 0 to `FULL`, or `MISSING`."""
     distances, mean = _context_distances(image, step)
-    return _soften(distances, _CONTEXT, step, np.isfinite(image), mean)
+    return _soften(distances, CONTEXT, step, np.isfinite(image), mean)
 
 
 @njit(parallel=True, cache=True)

@@ -19,7 +19,13 @@ _MOVING_BYTES = 12
 
 
 def register_files(
-    fixed: Path, moving: Path, out: Path, field: Path | None = None, progress: Progress = Progress()
+    fixed: Path,
+    moving: Path,
+    out: Path,
+    field: Path | None = None,
+    progress: Progress = Progress(),
+    *,
+    device: str = "auto",
 ) -> RegistrationResult:
     """Register a moving image file onto a fixed one and write the moved image.
 
@@ -32,6 +38,8 @@ def register_files(
     field: Path, optional
         Where the displacement field (LPS, mm) goes.
     progress: Progress
+    device: str
+        'auto', 'cpu' or 'cuda' (needs CuPy).
 
     Raises
     ------
@@ -44,7 +52,7 @@ def register_files(
         _require_writable(path)
     _require_memory(fixed, moving)
     images = [read_image(path) for path in (fixed, moving)]
-    result = register(*images, progress)
+    result = register(*images, progress, device=device)
     lowest = sitk.MinimumMaximumImageFilter()
     lowest.Execute(images[1])
     known = sitk.Cast(result.moved == result.moved, sitk.sitkUInt8)

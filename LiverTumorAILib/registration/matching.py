@@ -56,6 +56,47 @@ class Level:
         return tuple(-(-(size - 1) // self.spacing) + 1 for size in shape)
 
 
+@njit(cache=True)
+def _mean_costs(sums: np.ndarray, unknown: np.ndarray, samples: int, volume: float, out: np.ndarray) -> None:
+    """Costs of one control point: what the moving image does not show shall neither attract nor repel."""
+    total = 0.0
+    count = 0
+    lowest = np.inf
+    for label in range(len(sums)):
+        known = samples - unknown[label]
+        total += sums[label]
+        count += known
+        if known > 0 and 2 * known >= samples:
+            lowest = min(lowest, sums[label] / known)
+    if count == 0 or lowest == np.inf:
+        out[:] = 0.0
+        return
+    neutral = 0.5 * (lowest + total / count)
+    for label in range(len(sums)):
+        out[label] = (sums[label] + unknown[label] * neutral) / volume
+
+
+@njit(parallel=True, cache=True)
+def mean_costs(sums: np.ndarray, unknown: np.ndarray, samples: np.ndarray, volume: float) -> np.ndarray:
+    """Costs, float32 (control points, displacements), from Hamming distances summed over each control point's cell.
+
+    Parameters
+    ----------
+    sums, unknown: numpy.ndarray
+        int64 (control points, displacements): sum over the compared voxels, and how many the moving image does
+        not show.
+    samples: numpy.ndarray
+        int64 (control points), voxels that take part.
+    volume: float
+        Voxels of a whole cell that could take part.
+
+    """
+    out = np.empty(sums.shape, np.float32)
+    for node in prange(len(sums)):
+        _mean_costs(sums[node], unknown[node], samples[node], np.float32(volume), out[node])
+    return out
+
+
 @njit(parallel=True, cache=True)
 def _sample(  # noqa: PLR0917 (numba)
     fixed: np.ndarray,
@@ -102,26 +143,7 @@ def _sample(  # noqa: PLR0917 (numba)
                                 flag = np.int64(other >> np.uint64(63))
                                 sums[label + lx] += popcount((value ^ other) & mask) * (1 - flag)
                                 unknown[label + lx] += flag
-        if samples == 0:
-            out[node] = 0.0
-            continue
-        total = 0.0
-        count = 0
-        lowest = np.inf
-        for label in range(side**3):
-            known = samples - unknown[label]
-            total += sums[label]
-            count += known
-            if 2 * known >= samples:
-                lowest = min(lowest, sums[label] / known)
-        if count == 0 or lowest == np.inf:
-            out[node] = 0.0
-            continue
-        # What the moving image does not show shall neither attract nor repel.
-        neutral = 0.5 * (lowest + total / count)
-        volume = np.float32(spacing**3 / thinning)
-        for label in range(side**3):
-            out[node, label] = (sums[label] + unknown[label] * neutral) / volume
+        _mean_costs(sums, unknown, samples, np.float32(spacing**3 / thinning), out[node])
 
 
 def sample_displacements(

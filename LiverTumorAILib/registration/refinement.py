@@ -13,11 +13,11 @@ from scipy.ndimage import gaussian_filter
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration.descriptors import CHANNELS, FULL, MISSING, describe_softly
 
-_STIFFNESS = (1.0, 0.3, 0.3, 0.2, 0.2)
+_STIFFNESS = (0.3, 0.3, 0.2, 0.2)
 """Weight of the squared differences (voxels2) between neighbouring nodes, for each step."""
 _SWEEPS = 6
 _SMOOTH_NODES = 2.0
-_LONGEST_STEP = 1.0
+_LONGEST_STEP = 2.0
 
 
 @njit(cache=True, inline="always")

@@ -11,6 +11,7 @@ from LiverTumorAILib.registration.block_matching import linear_start
 from LiverTumorAILib.registration.checks import check_contrast, check_image
 from LiverTumorAILib.registration.fields import inverse_consistency
 from LiverTumorAILib.registration.initial import COARSE_MM, image_box, initial_translation
+from LiverTumorAILib.registration.kernels import choose_kernels
 from LiverTumorAILib.registration.linear import LinearMap, translation
 from LiverTumorAILib.registration.quality import judge
 from LiverTumorAILib.registration.region import Region
@@ -29,7 +30,11 @@ _MUCH_TURNED = 3.0
 
 
 def register(
-    fixed: sitk.Image, moving: sitk.Image, progress: Progress = Progress(), region: Region | None = None
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    progress: Progress = Progress(),
+    region: Region | None = None,
+    device: str = "auto",
 ) -> RegistrationResult:
     """Register a moving image onto a fixed image, deformably.
 
@@ -42,6 +47,8 @@ def register(
         Told how far it is; polled for cancel at least once a second.
     region: Region, optional
         Where the verdict looks; the liver as found in the fixed image if not given.
+    device: str
+        'auto', 'cpu' or 'cuda' (needs CuPy).
 
     Returns
     -------
@@ -54,6 +61,7 @@ def register(
 
     """
     started = time.monotonic()
+    kernels = choose_kernels(device)
     check_image(fixed, "fixed image")
     check_image(moving, "moving image")
     load_kernels(progress.part(0.0, 0.02, "loading the kernels"))
@@ -66,7 +74,7 @@ def register(
     shift = initial_translation(prepared_fixed, prepared_moving, direction)
     grid = _working_grid(prepared_fixed, prepared_moving, shift, direction)
     start, views = _start(prepared_fixed, prepared_moving, grid, shift, progress.part(0.06, 0.15))
-    forward, backward = search(*views, grid.spacing_mm, progress.part(0.15, 0.85, "matching"))
+    forward, backward = search(*views, grid.spacing_mm, progress.part(0.15, 0.85, "matching"), kernels)
     coarse = grid.shrunk(FIELD_RATIO)
     field = _on_grid_of(fixed, coarse.displacement_image(forward, start))
     progress.update(0.9, "warping")

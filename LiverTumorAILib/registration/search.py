@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from LiverTumorAILib.progress import Progress
-from LiverTumorAILib.registration.descriptors import describe, fill_unknown
+from LiverTumorAILib.registration.descriptors import fill_unknown
 from LiverTumorAILib.registration.fields import (
     compose,
     invert,
@@ -18,7 +18,8 @@ from LiverTumorAILib.registration.fields import (
     unfold,
     warp,
 )
-from LiverTumorAILib.registration.matching import Level, sample_displacements
+from LiverTumorAILib.registration.kernels import Kernels
+from LiverTumorAILib.registration.matching import Level
 from LiverTumorAILib.registration.refinement import is_loaded, refine
 from LiverTumorAILib.registration.spanning_tree import regularise, spanning_tree
 from LiverTumorAILib.registration.working_grid import shrink
@@ -77,12 +78,13 @@ def _improve(
     field: np.ndarray,
     level: Level,
     spacing_mm: float,
+    kernels: Kernels,
     progress: Progress,
 ) -> np.ndarray:
     """One level in one direction: what has to be added to `field`, then `field` itself, as one field."""
     ratio = FIELD_RATIO / level.shrink
-    warped = describe(warp(moving, field, ratio), level.context)
-    costs = sample_displacements(described, warped, active, level, progress)
+    warped = kernels.describe(warp(moving, field, ratio), level.context)
+    costs = kernels.sample_displacements(described, warped, active, level, progress)
     control_shape = level.control_shape(fixed.shape)
     progress.check()
     tree = spanning_tree(fill_unknown(fixed), control_shape, level.spacing)
@@ -95,7 +97,9 @@ def _improve(
     return compose(spline_field(control, level.spacing / ratio, field.shape[:3]), field)
 
 
-def search(fixed: View, moving: View, spacing_mm: float, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+def search(
+    fixed: View, moving: View, spacing_mm: float, progress: Progress, kernels: Kernels
+) -> tuple[np.ndarray, np.ndarray]:
     """Fields from fixed to moving and back, on the working grid shrunk by `FIELD_RATIO`.
 
     Parameters
@@ -105,6 +109,8 @@ def search(fixed: View, moving: View, spacing_mm: float, progress: Progress) -> 
     spacing_mm: float
         Of the working grid.
     progress: Progress
+    kernels: Kernels
+        What does the costly steps.
 
     Returns
     -------
@@ -121,7 +127,7 @@ def search(fixed: View, moving: View, spacing_mm: float, progress: Progress) -> 
         images = [shrink(view.image, level.shrink) for view in (fixed, moving)]
         actives = [_at(view.body, level.shrink, images[0].shape) for view in (fixed, moving)]
         part.update(0.05)
-        described = [describe(image, level.context) for image in images]
+        described = [kernels.describe(image, level.context) for image in images]
         part.update(0.2)
         improved = []
         for one, other, field in ((0, 1, forward), (1, 0, backward)):
@@ -134,6 +140,7 @@ def search(fixed: View, moving: View, spacing_mm: float, progress: Progress) -> 
                     field=field,
                     level=level,
                     spacing_mm=spacing_mm,
+                    kernels=kernels,
                     progress=part,
                 )
             )
@@ -154,7 +161,7 @@ def load_kernels(progress: Progress) -> None:
     progress.update(0.0, "the first use compiles them, which takes about a minute")
     noise = np.random.default_rng(0).normal(size=(16, 16, 16)).astype(np.float32)
     view = View(noise, np.ones(shrink(noise, FIELD_RATIO).shape, bool))
-    search(view, view, 2.0, progress)
+    search(view, view, 2.0, progress, Kernels())
 
 
 def _work(level: Level) -> float:

@@ -10,7 +10,9 @@ from LiverTumorAILib.registration.registered_study import RegisteredStudy, Regis
 from LiverTumorAILib.study import Phase, Study
 
 
-def register_study(study: Study, progress: Progress = Progress(), region: Region | None = None) -> RegisteredStudy:
+def register_study(
+    study: Study, progress: Progress = Progress(), region: Region | None = None, device: str = "auto"
+) -> RegisteredStudy:
     """Register every phase onto the reference phase.
 
     A phase whose registration fails is left out and named in the warnings; so is one that is to be checked, which
@@ -22,6 +24,8 @@ def register_study(study: Study, progress: Progress = Progress(), region: Region
     progress: Progress
     region: Region, optional
         Where the registrations have to be right; the liver as found in the reference phase if not given.
+    device: str
+        'auto', 'cpu' or 'cuda' (needs CuPy).
 
     Raises
     ------
@@ -39,7 +43,7 @@ def register_study(study: Study, progress: Progress = Progress(), region: Region
     for index, phase in enumerate(others):
         part = progress.part(index / len(others), (index + 1) / len(others), f"Registering {phase.title}")
         try:
-            result = register(reference, study.volume(phase).image, part, region)
+            result = register(reference, study.volume(phase).image, part, region, device)
         except LiverTumorAIError as error:
             reason = error.what[0].lower() + error.what[1:]
             quality[phase] = RegistrationQuality(Verdict.FAILED, (reason,), similarity_after=0.0, match=0.0)
@@ -47,6 +51,7 @@ def register_study(study: Study, progress: Progress = Progress(), region: Region
             quality[phase] = result.quality
             if result.quality.verdict is not Verdict.FAILED:
                 images[phase], fields[phase] = result.moved, result.field
+                warnings += [f"{_sentence(phase)} phase: {note}" for note in result.notes]
         if quality[phase].verdict is Verdict.FAILED:
             warnings.append(f"{_sentence(phase)} phase left out: {'; '.join(quality[phase].reasons)}")
         elif quality[phase].verdict is Verdict.CHECK:
