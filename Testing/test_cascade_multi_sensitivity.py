@@ -23,6 +23,7 @@ from LiverTumorAILib.lesions.reclassification import NOT_ASKED
 from LiverTumorAILib.pipeline import Analysis, analyze
 from LiverTumorAILib.progress import Cancelled, Progress
 from LiverTumorAILib.report import write_results
+from LiverTumorAILib.report.html import write_report
 from LiverTumorAILib.study import Modality, Phase
 
 HCC = ((-60, 0, 10), (16, 12, 12), "HCC")
@@ -157,6 +158,16 @@ def test_a_results_folder_is_all_that_another_sensitivity_needs(findings, study,
     (tmp_path / "registered" / "portal_venous.nrrd").unlink()
     with pytest.raises(LiverTumorAIError, match="lacks the registered phases"):
         SensitivityControl.open(tmp_path)
+
+
+def test_the_report_tells_what_the_networks_saw_and_both_opinions(findings, study, tmp_path):
+    write_report(study, findings, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Opinions: low sensitivity cyst (benign); high sensitivity metastasis (malignant)" in page
+    for lesion in findings.lesions:
+        factors = " and ".join(f"× {factor:g}" for factor in lesion.found_at)
+        assert f"Score {lesion.score:.2f} (how sure that it is a lesion), found at sensitivity {factors}" in page
+        assert "; ".join(lesion.evidence) in page
 
 
 def test_findings_of_another_cascade_have_no_sensitivity_to_move(models, study):

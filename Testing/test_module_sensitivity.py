@@ -53,6 +53,16 @@ def test_the_slider_stands_where_the_study_was_analyzed(panel):
     assert types(panel) == ["Cyst", "HCC", "Metastasis"]
 
 
+def test_what_the_networks_saw_is_told_of_each_lesion_and_of_the_patient(panel):
+    rows = [row[1].split()[0] for row in table_texts(panel.ui.lesionTable)]
+    click_row(panel.ui.lesionTable, rows.index("Metastasis"))
+    for text in (panel.ui.lesionHintLabel.text(), panel.ui.lesionTable.item(rows.index("Metastasis"), 1).toolTip()):
+        assert "found at sensitivity × 10" in text
+        assert "4 patches: 4 metastasis" in text
+        assert "Uncertain: found only at high sensitivity (factor 10)" in text
+    assert "Opinions: low sensitivity HCC (malignant); high sensitivity HCC" in panel.ui.summaryLabel.text()
+
+
 def test_moving_it_changes_table_segments_and_summary(panel, move):
     segmentation = panel.findings.shown.segmentation.GetSegmentation()
     before = segmentation.GetNumberOfSegments()

@@ -111,7 +111,9 @@ def sure(lesion: Lesion, typed_by_hand: bool) -> str:
 
 
 def lesion_hint(lesion: Lesion, place: str = "", typed_by_hand: bool = False) -> str:
-    """Place, probabilities, measures and reasons of doubt of one lesion in a few lines."""
+    """Place, probabilities, measures, evidence and reasons of doubt of one lesion in a few lines."""
+    from LiverTumorAILib.report.summary import evidence_lines
+
     likely = sorted(lesion.type_probabilities.items(), key=lambda item: -item[1])
     types = ", ".join(f"{kind.title} {probability:.0%}" for kind, probability in likely[:3] if probability >= 0.01)
     measurement = lesion.measurement
@@ -123,6 +125,7 @@ def lesion_hint(lesion: Lesion, place: str = "", typed_by_hand: bool = False) ->
     ]
     if place:
         lines.append(f"Place in the liver: {place}")
+    lines += evidence_lines(lesion) if lesion.evidence or lesion.found_at else []
     if lesion.certainty_reasons:
         lines.append("Uncertain: " + "; ".join(lesion.certainty_reasons))
     return "\n".join(lines)
@@ -144,6 +147,8 @@ def targets(reading: Reading) -> str:
 
 def summary(findings: Findings) -> str:
     """Patient level result as rich text: classification and certainty, then counts, then warnings."""
+    from LiverTumorAILib.report.summary import opinions_line
+
     patient = findings.patient
     if patient.classification == "NORMAL":
         result = "No focal lesion found"
@@ -152,8 +157,7 @@ def summary(findings: Findings) -> str:
         result = type_title(patient.classification) + (f" {share:.0%}" if share is not None else "")
         result += ", malignant type" if patient.is_malignant else ", benign type"
     lines = [f"<b>{escaped(result)}</b> — <b>{patient.certainty.value}</b>"]
-    if patient.certainty_reasons:
-        lines.append(escaped("; ".join(patient.certainty_reasons)))
+    lines += [escaped(line) for line in ("; ".join(patient.certainty_reasons), opinions_line(patient)) if line]
     count = len(findings.lesions)
     lines.append(f"{count} lesion{'' if count == 1 else 's'}, liver {findings.liver_volume_mm3 / 1000:.0f} ml")
     lines += [f"<i>{escaped(warning)}</i>" for warning in findings.warnings]

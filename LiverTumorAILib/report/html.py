@@ -19,7 +19,7 @@ from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.report.heatmap_pictures import heatmap_pictures, legend_gradient
 from LiverTumorAILib.report.pictures import lesion_row, overview_picture
 from LiverTumorAILib.report.registration_pictures import Cut, Plane, registration_pictures
-from LiverTumorAILib.report.summary import classification_title
+from LiverTumorAILib.report.summary import classification_title, evidence_lines, opinions_line
 from LiverTumorAILib.study import Phase
 
 
@@ -40,6 +40,7 @@ def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion
     return {
         "lesion": lesion,
         "colour": _colour(lesion),
+        "evidence": evidence_lines(lesion),
         "pictures": [(phase.title, data_url(picture)) for phase, picture in row.items()],
         "heatmaps": [
             (title, data_url(picture)) for title, picture in heatmap_pictures(registered, findings, lesion).items()
@@ -87,6 +88,7 @@ def write_report(registered: RegisteredStudy, findings: Findings, path: Path, pr
     page = environment.get_template("report.html.j2").render(
         findings=findings,
         patient=patient,
+        opinions=opinions_line(patient),
         classification=classification_title(patient.classification),
         patient_probabilities=[(kind.title, patient.probabilities.get(kind.value, 0.0)) for kind in LesionType],
         overview=data_url(overview_picture(registered, findings, main)),

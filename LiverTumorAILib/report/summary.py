@@ -1,6 +1,10 @@
 """Findings in words."""
 
-from LiverTumorAILib.lesions import NORMAL, Certainty, Findings, Lesion, LesionType
+from LiverTumorAILib.lesions import NORMAL, Certainty, Findings, Lesion, LesionType, PatientSummary
+from LiverTumorAILib.lesions.joint import HIGH, LOW
+
+OPINION_TITLES = {LOW: "low sensitivity", HIGH: "high sensitivity"}
+"""Of the parts of a joint decision, for the user."""
 
 
 def classification_title(classification: str) -> str:
@@ -29,6 +33,23 @@ def lesion_line(lesion: Lesion) -> str:
         f"{measured.long_axis.length_mm:.0f} x {measured.short_axis.length_mm:.0f} mm, "
         f"{measured.volume_mm3 / 1000:.1f} ml"
     )
+
+
+def evidence_lines(lesion: Lesion) -> list[str]:
+    """How sure the cascade is that this is a lesion, at which sensitivities it found it, and what it went by."""
+    line = f"Score {lesion.score:.2f} (how sure that it is a lesion)"
+    if lesion.found_at:
+        line += ", found at sensitivity " + " and ".join(f"× {factor:g}" for factor in lesion.found_at)
+    return [line, *(["Seen by the networks: " + "; ".join(lesion.evidence)] if lesion.evidence else [])]
+
+
+def opinions_line(patient: PatientSummary) -> str:
+    """What each part of a cascade that decides jointly says of the patient; empty for others."""
+    said = (
+        f"{OPINION_TITLES.get(name, name)} {classification_title(opinion)}"
+        for name, opinion in patient.opinions.items()
+    )
+    return "Opinions: " + "; ".join(said) if patient.opinions else ""
 
 
 def summary_lines(findings: Findings) -> list[str]:
