@@ -23,9 +23,11 @@ from LiverTumorAILib.lesions.certainty import uncertainty_reasons
 from LiverTumorAILib.lesions.instances import LesionInstance
 from LiverTumorAILib.lesions.organs import lesion_type_of_class, whole_liver
 from LiverTumorAILib.lesions.patient import summarise_patient
+from LiverTumorAILib.lesions.uneven_liver import uneven_liver_warnings
 from LiverTumorAILib.measurement import measure_lesions
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.study import Modality
 
 LIVER_CUT = "The liver reaches the edge of the images: lesions beyond it are not seen, its volume is too small"
 
@@ -88,6 +90,8 @@ def assemble_findings(
     lesions = _lesions(study, segmented, measurements, heatmaps)
     liver = whole_liver(sitk.GetArrayViewFromImage(organs), sitk.GetArrayViewFromImage(labels))
     cut = (LIVER_CUT,) if _reaches_edge(liver) else ()
+    ct = study.study.modality is Modality.CT
+    uneven = uneven_liver_warnings(organs, labels, study.reference) if ct else ()
     seconds = {**provenance.seconds, "measurement": time.perf_counter() - started}
     return Findings(
         modality=study.study.modality,
@@ -100,7 +104,7 @@ def assemble_findings(
         provenance=replace(provenance, seconds=seconds),
         heatmaps=heatmaps,
         phases=phase_records(study),
-        warnings=(*study.study.warnings, *study.warnings, *warnings, *cut),
+        warnings=(*study.study.warnings, *study.warnings, *warnings, *cut, *uneven),
     )
 
 
