@@ -163,7 +163,7 @@ def test_a_results_folder_is_all_that_another_sensitivity_needs(findings, study,
 def test_the_report_tells_what_the_networks_saw_and_both_opinions(findings, study, tmp_path):
     write_report(study, findings, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Opinions: low sensitivity cyst (benign); high sensitivity metastasis (malignant)" in page
+    assert "Opinions: low sensitivity cyst; high sensitivity metastasis" in page
     for lesion in findings.lesions:
         factors = " and ".join(f"× {factor:g}" for factor in lesion.found_at)
         assert f"Score {lesion.score:.2f} (how sure that it is a lesion), found at sensitivity {factors}" in page

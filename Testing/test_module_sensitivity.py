@@ -60,7 +60,7 @@ def test_what_the_networks_saw_is_told_of_each_lesion_and_of_the_patient(panel):
         assert "found at sensitivity × 10" in text
         assert "4 patches: 4 metastasis" in text
         assert "Uncertain: found only at high sensitivity (factor 10)" in text
-    assert "Opinions: low sensitivity HCC (malignant); high sensitivity HCC" in panel.ui.summaryLabel.text()
+    assert "Opinions: low sensitivity HCC; high sensitivity HCC" in panel.ui.summaryLabel.text()
 
 
 def test_moving_it_changes_table_segments_and_summary(panel, move):

@@ -9,10 +9,15 @@ OPINION_TITLES = {LOW: "low sensitivity", HIGH: "high sensitivity"}
 
 def classification_title(classification: str) -> str:
     """Patient class as the user reads it."""
+    title = opinion_title(classification)
     if classification == NORMAL:
-        return "no lesion found"
-    kind = LesionType(classification)
-    return f"{kind.title} ({'malignant' if kind.is_malignant else 'benign'})"
+        return title
+    return f"{title} ({'malignant' if LesionType(classification).is_malignant else 'benign'})"
+
+
+def opinion_title(classification: str) -> str:
+    """Patient class without more words."""
+    return "no lesion found" if classification == NORMAL else LesionType(classification).title
 
 
 def patient_line(findings: Findings) -> str:
@@ -45,10 +50,7 @@ def evidence_lines(lesion: Lesion) -> list[str]:
 
 def opinions_line(patient: PatientSummary) -> str:
     """What each part of a cascade that decides jointly says of the patient; empty for others."""
-    said = (
-        f"{OPINION_TITLES.get(name, name)} {classification_title(opinion)}"
-        for name, opinion in patient.opinions.items()
-    )
+    said = (f"{OPINION_TITLES.get(name, name)} {opinion_title(opinion)}" for name, opinion in patient.opinions.items())
     return "Opinions: " + "; ".join(said) if patient.opinions else ""
 
 
