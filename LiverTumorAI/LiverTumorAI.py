@@ -21,7 +21,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from LiverTumorAILib.study import Phase
     from LiverTumorAILib.worker.job import Job
@@ -220,10 +220,11 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         with slicer.util.tryWithErrorDisplay(_("The analysis cannot start.")):
             self.analysis.analyze(self.logic.makeAnalyzeJob(self._parameterNode, self.analysis.phases.chosen_phases))
 
-    def onResults(self, show: Callable[[FindingsPanel], None]) -> None:
-        """Show findings in views and panel."""
+    def onResults(self, show: Callable[[FindingsPanel], Iterator[None]]) -> Iterator[None]:
+        """Show findings in views and panel, part by part."""
         acquisitions.remove_acquisitions()
-        show(self.findings)
+        yield from show(self.findings)
+        yield
         self.views.show()
         self.earlier.hide()
         self.ui.studySection.collapsed = True

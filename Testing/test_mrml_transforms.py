@@ -9,7 +9,7 @@ slicer = pytest.importorskip("slicer", reason="needs slicer-core (extra 'window'
 
 from LiverTumorAILib.mrml.geometry import ras_from_lps  # noqa: E402
 from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
-from LiverTumorAILib.mrml.transforms import FIELD_PREFIX, show_field, show_fields  # noqa: E402
+from LiverTumorAILib.mrml.transforms import FIELD_PREFIX, show_field, showing_fields  # noqa: E402
 from LiverTumorAILib.registration import warp_points  # noqa: E402
 from LiverTumorAILib.study import Phase  # noqa: E402
 
@@ -67,10 +67,10 @@ def test_a_phase_put_under_the_node_comes_back_onto_the_reference(scene):
 
 
 def test_another_study_replaces_the_fields(scene):
-    show_fields(scene, {Phase.ARTERIAL: breathing_field(), Phase.DELAYED: breathing_field()})
+    list(showing_fields(scene, {Phase.ARTERIAL: breathing_field(), Phase.DELAYED: breathing_field()}))
     first = owned_nodes(scene)[FIELD_PREFIX + Phase.ARTERIAL]
     straight = breathing_field((1, 0, 0, 0, 1, 0, 0, 0, 1))
-    show_fields(scene, {Phase.ARTERIAL: straight})
+    list(showing_fields(scene, {Phase.ARTERIAL: straight}))
     nodes = {role: node for role, node in owned_nodes(scene).items() if role.startswith(FIELD_PREFIX)}
     assert nodes == {FIELD_PREFIX + Phase.ARTERIAL: first}
     points = points_in(straight)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import slicer
 
-from LiverTumorAIModule.background import BackgroundTask, WorkerRunner
+from LiverTumorAIModule.background import BackgroundTask, InTurns, WorkerRunner
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -33,7 +33,7 @@ class Activity:
         self._on_changed = on_changed
         self._runner = WorkerRunner(self._receive)
         self._on_event: Callable[[Event], None] | None = None
-        self._task: BackgroundTask | None = None
+        self._task: BackgroundTask | InTurns | None = None
         self._next: list[Callable[[], None]] = []
         ui.progressBar.visible = False
 
@@ -71,18 +71,19 @@ class Activity:
         self.say("Cancelling…")
         self._runner.cancel()
 
-    def run(self, function: Callable[[], Any], on_done: Callable[[Any], None]) -> None:
-        """Run a function in a thread, then `on_done` with its result; waits for what is under way."""
+    def run(self, function: Callable[[], Any], on_done: Callable[[Any], Iterator[None] | None]) -> None:
+        """Run a function in a thread, then `on_done` with its result; waits for what is under way.
+
+        What `on_done` has to do on the GUI's thread it may do in parts: the window lives on after each yield.
+        """
 
         def done(result: object) -> None:
+            self._task = InTurns(_parts(on_done, result), ended, failed)
+            self._task.start()
+
+        def ended() -> None:
             self._task = None
-            try:
-                on_done(result)
-            except Exception as error:
-                self.complain(str(error))
-                raise
-            finally:
-                self._settled()
+            self._settled()
 
         def failed(error: Exception) -> None:
             self._task = None
@@ -117,3 +118,9 @@ class Activity:
         if self._next and not self.is_cancellable and self._task is None:
             self._next.pop(0)()
         self._on_changed()
+
+
+def _parts(on_done: Callable[[Any], Iterator[None] | None], result: object) -> Iterator[None]:
+    parts = on_done(result)
+    if parts is not None:
+        yield from parts

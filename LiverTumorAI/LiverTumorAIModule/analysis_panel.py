@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ class AnalysisPanel:
     on_study_shown: callable
         Called after another study was loaded, before its volumes enter the scene.
     on_results: callable
-        Receives a function that shows results in the findings panel that it is given.
+        Receives a function that shows results, part by part, in the findings panel that it is given.
 
     """
 
@@ -61,7 +61,7 @@ class AnalysisPanel:
         activity: Activity,
         earlier: EarlierResults,
         on_study_shown: Callable[[], None],
-        on_results: Callable[[Callable[[FindingsPanel], None]], None],
+        on_results: Callable[[Callable[[FindingsPanel], Iterator[None]]], Iterator[None]],
     ) -> None:
         self.ui = ui
         self._activity, self._earlier = activity, earlier
@@ -95,8 +95,8 @@ class AnalysisPanel:
             session = self._earlier.sessions.of_results(folder)
             return results.read_results(folder, session.folder), session
 
-        def show(found: tuple[Results, Session]) -> None:
-            self._on_results(lambda panel: panel.show(*found))
+        def show(found: tuple[Results, Session]) -> Iterator[None]:
+            yield from self._on_results(lambda panel: panel.show(*found))
             self._showRegistrations(found[0].findings, found[1].study)
 
         self._activity.run(read, show)
@@ -119,8 +119,8 @@ class AnalysisPanel:
                 results.prepared_details(shown.findings, images, shown.reading),
             )
 
-        def show(read: Results) -> None:
-            self._on_results(lambda panel: panel.showAgain(shown, read))
+        def show(read: Results) -> Iterator[None]:
+            yield from self._on_results(lambda panel: panel.showAgain(shown, read))
             self._showRegistrations(read.findings, "")
 
         self._activity.run(prepare, show)

@@ -1,10 +1,10 @@
-"""Work beside the GUI's thread, watched by a timer."""
+"""Work beside the GUI's thread, watched by a timer, and work on it in short parts."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import qt
@@ -137,3 +137,42 @@ class BackgroundTask:
             self._on_error(self._error)
         else:
             self._on_done(result)
+
+
+class InTurns:
+    """Does work on the GUI's thread part by part, so that the window lives on in between.
+
+    Parameters
+    ----------
+    parts: iterator
+        Each step of it does a part.
+    on_done: callable
+        Called after the last part.
+    on_error: callable
+        Receives the exception of a part that fails, which is then raised as well.
+
+    """
+
+    def __init__(
+        self, parts: Iterator[None], on_done: Callable[[], None], on_error: Callable[[Exception], None]
+    ) -> None:
+        self._parts: Iterator[None] | None = parts
+        self._on_done, self._on_error = on_done, on_error
+
+    def start(self) -> None:
+        """Do the first part now, each other one in a further turn of the event loop."""
+        try:
+            if self._parts is not None:
+                next(self._parts)
+                qt.QTimer.singleShot(0, self.start)
+        except StopIteration:
+            self._parts = None
+            self._on_done()
+        except Exception as error:
+            self._parts = None
+            self._on_error(error)
+            raise
+
+    def forget(self) -> None:
+        """Do no further part."""
+        self._parts = None

@@ -14,7 +14,7 @@ from LiverTumorAIModule.segment_editing import SegmentEditing
 from LiverTumorAIModule.sensitivity_panel import SensitivityPanel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import SimpleNamespace
 
     from LiverTumorAILib.mrml.findings_scene import SceneFindings
@@ -48,24 +48,30 @@ class FindingsPanel:
         ui.shownPhaseComboBox.currentIndexChanged.connect(self._showPhase)
         ui.show3DButton.toggled.connect(self._show3D)
 
-    def show(self, results: Results, session: Session | None = None) -> None:
-        """Show findings in the scene and in the panel; the review is saved into the session."""
-        from LiverTumorAILib.mrml.findings_scene import show_findings
-        from LiverTumorAILib.mrml.transforms import show_fields
+    def show(self, results: Results, session: Session | None = None) -> Iterator[None]:
+        """Show findings in the scene and in the panel, part by part; the review is saved into the session."""
+        from LiverTumorAILib.mrml.findings_scene import showing_findings
+        from LiverTumorAILib.mrml.transforms import showing_fields
 
         self.clear()
-        self.results = results
-        self.shown = show_findings(results.findings, results.images, slicer.mrmlScene, results.reading)
-        show_fields(slicer.mrmlScene, results.fields)
+        yield
+        scene = slicer.mrmlScene
+        shown = yield from showing_findings(results.findings, results.images, scene, results.reading, results.organs)
+        yield from showing_fields(scene, results.fields)
+        # What was prepared is in the scene now.
+        self.results, self.shown = results._replace(organs=None), shown
         self.autosave.begin(session, results.reading)
         self._begin()
+        yield
         slicer.util.resetSliceViews()
+        yield
         if self.shown.reading.lesions:
             self.selectLesion(self.shown.reading.lesions[0].uid)
 
-    def showAgain(self, shown: SceneFindings, results: Results) -> None:
+    def showAgain(self, shown: SceneFindings, results: Results) -> Iterator[None]:
         """Show in the panel what the scene shows already, its views as they are."""
         self.clear()
+        yield
         self.results, self.shown = results, shown
         self._begin()
 

@@ -104,14 +104,15 @@ class LesionTable:
         self._fill()
 
     def _fill(self) -> None:
-        uid = self.selected_uid
+        uid, before = self.selected_uid, self._rows
         rows = sorted(filter(self._is_shown, self._all), key=lambda row: row.lesion.label)
         self._rows = sorted(rows, key=lambda row: _sort_key(row, self._column), reverse=self._descending)
         self._table.blockSignals(True)
-        self._table.clearContents()
         self._table.rowCount = len(self._rows)
         for index, row in enumerate(self._rows):
-            self._fillRow(index, row)
+            # Filling all of many rows after each stroke would be felt.
+            if index >= len(before) or row != before[index]:
+                self._fillRow(index, row)
         self._table.blockSignals(False)
         self.select(uid)
         fit_height(self._table, LEAST_ROWS, MOST_ROWS)
@@ -127,9 +128,10 @@ class LesionTable:
             STATE: row.state.value,
         }
         rejected = row.state.value == "rejected"
+        hint = wording.lesion_hint(lesion, row.details.place, row.typed_by_hand)
         for column in COLUMNS:
             item = qt.QTableWidgetItem(texts[column])
-            item.setToolTip(wording.lesion_hint(lesion, row.details.place, row.typed_by_hand))
+            item.setToolTip(hint)
             if column in (AXES, VOLUME):
                 item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
             font = item.font()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import SimpleITK as sitk
 
-    from LiverTumorAILib.lesions import Findings
+    from LiverTumorAILib.lesions import Findings, Organ
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.study import Phase
     from LiverTumorAILib.worker.events import FoundVolume
@@ -33,6 +33,7 @@ class Results(NamedTuple):
     reading: Reading
     details: LesionDetails
     fields: Mapping[Phase, sitk.Image] = {}
+    organs: Mapping[Organ, sitk.Image] | None = None
 
 
 def read_results(folder: Path, session: Path | None = None) -> Results:
@@ -48,6 +49,7 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
 
     from LiverTumorAILib.errors import LiverTumorAIError
     from LiverTumorAILib.lesions.findings_io import read_findings
+    from LiverTumorAILib.mrml.segmentation import organ_masks
     from LiverTumorAILib.review.files import read_reading
     from LiverTumorAILib.review.reading import begin_reading
     from LiverTumorAILib.review.sensitivity import LiveSensitivity
@@ -70,7 +72,8 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
     reading = (read_reading(session) if session else None) or read_reading(folder) or begin_reading(findings)
     if reading.factor and findings.sensitivity:
         reading, findings = LiveSensitivity(findings, images).at(reading.factor, reading, findings)
-    return Results(folder, findings, images, reading, prepared_details(findings, images, reading), fields)
+    details = prepared_details(findings, images, reading)
+    return Results(folder, findings, images, reading, details, fields, organ_masks(findings))
 
 
 def prepared_details(findings: Findings, images: Mapping[Phase, sitk.Image], reading: Reading) -> LesionDetails:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import qt
 import slicer
 
-from LiverTumorAIModule.background import BackgroundTask
+from LiverTumorAIModule.background import BackgroundTask, InTurns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import SimpleNamespace
 
     from LiverTumorAILib.lesions import Findings
@@ -38,7 +39,7 @@ class SensitivityPanel:
         self._factors = FACTORS
         self._wanted: float | None = None
         self._live = None
-        self._task: BackgroundTask | None = None
+        self._task: BackgroundTask | InTurns | None = None
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.interval = PAUSE_MS
@@ -109,11 +110,22 @@ class SensitivityPanel:
                 # The slider, or the reader, went on meanwhile.
                 self._timer.start()
                 return
-            self._wanted = None
-            shown.do_sensitivity(reading, found)
-            self._findings.followReading()
+            self._task = InTurns(self._showing(shown.doing_sensitivity(reading, found)), ended, self._fail)
+            self._task.start()
+
+        def ended() -> None:
+            self._task = None
+            if factor == self._wanted:
+                self._wanted = None
+            self.follow()
 
         self._task = BackgroundTask(find, show, self._fail)
+
+    def _showing(self, parts: Iterator[None]) -> Iterator[None]:
+        """The table follows at once, the views lesion by lesion."""
+        next(parts)
+        self._findings.followReading()
+        yield from parts
 
     def _fail(self, error: Exception) -> None:
         self._task = self._wanted = None

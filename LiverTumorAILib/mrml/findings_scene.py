@@ -1,12 +1,12 @@
 """Findings, their images and the reader's work on them in a scene, kept together by one handle."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 
 import SimpleITK as sitk
 import slicer
 
-from LiverTumorAILib.lesions import Findings, Lesion, Point
+from LiverTumorAILib.lesions import Findings, Lesion, Organ, Point
 from LiverTumorAILib.mrml import markups, views
 from LiverTumorAILib.mrml.nodes import owned_nodes, put_in_folder, remove_folder, remove_owned
 from LiverTumorAILib.mrml.saved_reading import VOLUME_PREFIX, read_scene, save_reading
@@ -16,7 +16,7 @@ from LiverTumorAILib.mrml.segmentation import (
     lesion_segment_id,
     segment_mask,
     set_segment_mask,
-    show_segmentation,
+    showing_segmentation,
     style_lesion_segment,
 )
 from LiverTumorAILib.mrml.volumes import show_volume
@@ -142,12 +142,16 @@ class SceneFindings:
         self.history.do(what, reading)
         self._follow(before)
 
-    def do_sensitivity(self, reading: Reading, findings: Findings) -> None:
-        """Go on to a reading at another sensitivity, of these findings; moves in a row are one step."""
+    def doing_sensitivity(self, reading: Reading, findings: Findings) -> Iterator[None]:
+        """Go on to a reading at another sensitivity, of these findings, then show lesion after lesion.
+
+        Moves in a row are one step. The reading may go on meanwhile.
+        """
         before = self.reading
         self._at[reading.factor] = findings
         self.history.go_on("change of sensitivity", reading)
-        self._follow(before)
+        yield
+        yield from self._following(before)
 
     def undo(self) -> None:
         """Take back the last step."""
@@ -201,31 +205,41 @@ class SceneFindings:
 
     def _follow(self, before: Reading) -> None:
         """Let the nodes show the present reading where it differs from an earlier one."""
-        node, now = self.segmentation, self.reading
-        if node is None or now is before:
-            return
-        for lesion in before.lesions:
-            if now.lesion(lesion.uid) is None:
-                node.GetSegmentation().RemoveSegment(lesion_segment_id(lesion))
-                markups.remove_axes(self._scene, lesion)
-        for lesion in now.lesions:
-            self._show_lesion(node, lesion, before)
-        self.show_axes(self._axes_visible)
-        save_reading(self._scene, self.original, now)
+        for _part in self._following(before):
+            pass
 
-    def _show_lesion(self, node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, before: Reading) -> None:
-        uid, segment_id, now = lesion.uid, lesion_segment_id(lesion), self.reading
-        old, mask = before.lesion(uid), now.masks[uid]
+    def _following(self, before: Reading) -> Iterator[None]:
+        if self.reading is before:
+            return
+        uids = [lesion.uid for lesion in (*before.lesions, *self.reading.lesions)]
+        for uid in dict.fromkeys(uids):
+            if self.segmentation is None:
+                return
+            if self._follow_lesion(self.segmentation, uid, before):
+                yield
+        self.show_axes(self._axes_visible)
+        save_reading(self._scene, self.original, self.reading)
+
+    def _follow_lesion(self, node: slicer.vtkMRMLSegmentationNode, uid: str, before: Reading) -> bool:
+        """Whether a lesion came, went or has other voxels than in an earlier reading; its nodes follow."""
+        now, old, lesion = self.reading, before.lesion(uid), self.lesion(uid)
+        if lesion is None:
+            node.GetSegmentation().RemoveSegment(lesion_segment_id(old))
+            markups.remove_axes(self._scene, old)
+            return True
+        segment_id, mask = lesion_segment_id(lesion), now.masks[uid]
+        is_other = mask is not before.masks.get(uid)
         if node.GetSegmentation().GetSegment(segment_id) is None:
             add_lesion_segment(node, lesion, now)
-        elif mask is not before.masks.get(uid):
+        elif is_other:
             shown = segment_mask(node, segment_id)
             if shown is None or not same_voxels(shown, mask):
                 set_segment_mask(node, segment_id, mask)
         if lesion is not old or now.state(uid) is not before.state(uid):
             style_lesion_segment(node, lesion, now)
-        if lesion is not old:
+        if old is None or lesion.measurement != old.measurement:
             markups.update_axes(self._scene, lesion)
+        return is_other
 
     def remove(self) -> None:
         """Remove everything shown from the scene."""
@@ -240,7 +254,25 @@ def show_findings(
     scene: slicer.vtkMRMLScene,
     reading: Reading | None = None,
 ) -> SceneFindings:
-    """Show registered phases, segments and axes; showing other findings updates the same nodes.
+    """Show registered phases, segments and axes; see `showing_findings`."""
+    parts = showing_findings(findings, images, scene, reading)
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            return end.value
+
+
+def showing_findings(
+    findings: Findings,
+    images: Mapping[Phase, sitk.Image],
+    scene: slicer.vtkMRMLScene,
+    reading: Reading | None = None,
+    organs: Mapping[Organ, sitk.Image] | None = None,
+) -> Generator[None, None, SceneFindings]:
+    """Show registered phases, segments and axes in short parts, so that a window can live between them.
+
+    Showing other findings updates the same nodes.
 
     Parameters
     ----------
@@ -250,6 +282,8 @@ def show_findings(
     scene: vtkMRMLScene
     reading: Reading, optional
         An earlier reading of these findings to go on with.
+    organs: Mapping[Organ, SimpleITK.Image], optional
+        Their `organ_masks`, if they are at hand.
 
     """
     reading = reading or begin_reading(findings)
@@ -258,11 +292,15 @@ def show_findings(
     for phase, image in images.items():
         node = show_volume(scene, image, findings.modality, phase=phase, name=phase.title, role=VOLUME_PREFIX + phase)
         put_in_folder(scene, node, STUDY_FOLDER)
+        yield
     shown = SceneFindings(scene, findings, images, reading)
     shown.show_phase(findings.reference_phase)
-    segmentation = show_segmentation(scene, findings, shown.volume(findings.reference_phase), reading)
+    yield
+    reference = shown.volume(findings.reference_phase)
+    segmentation = yield from showing_segmentation(scene, findings, reference, reading, organs)
     put_in_folder(scene, segmentation, STUDY_FOLDER)
-    markups.show_axes(scene, shown.findings)
+    yield
+    yield from markups.showing_axes(scene, reading.lesions)
     save_reading(scene, findings, reading)
     return shown
 

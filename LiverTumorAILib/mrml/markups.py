@@ -1,11 +1,11 @@
 """Long and short axis of each lesion as line markups."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 import slicer
 import vtk
 
-from LiverTumorAILib.lesions import Axis, Findings, Lesion, Point
+from LiverTumorAILib.lesions import Axis, Lesion, Point
 from LiverTumorAILib.mrml.geometry import ras_from_lps
 from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes, put_in_folder, remove_owned
 
@@ -19,13 +19,14 @@ def axis_role(lesion: Lesion, kind: str) -> str:
     return f"{AXIS_PREFIX}{kind}:{lesion.uid}"
 
 
-def show_axes(scene: slicer.vtkMRMLScene, findings: Findings) -> None:
-    """Make or update the axes of every lesion, hidden, and remove those of lesions that are gone."""
-    roles = frozenset(axis_role(lesion, kind) for lesion in findings.lesions for kind in AXIS_COLORS)
+def showing_axes(scene: slicer.vtkMRMLScene, lesions: Collection[Lesion]) -> Iterator[None]:
+    """Make or update the axes of every lesion, hidden, one lesion after another; those of others are removed."""
+    roles = frozenset(axis_role(lesion, kind) for lesion in lesions for kind in AXIS_COLORS)
     remove_owned(scene, keep=roles, prefix=AXIS_PREFIX)
-    for lesion in findings.lesions:
+    for lesion in lesions:
         update_axes(scene, lesion)
-    select_axes(scene, None)
+        select_axes(scene, None)
+        yield
 
 
 def update_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:

@@ -1,7 +1,6 @@
 """Findings as one segmentation node, and edited segments back to masks."""
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Generator, Mapping
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,13 +14,16 @@ from LiverTumorAILib.lesions.organs import whole_liver
 from LiverTumorAILib.lesions.terminology import LESION_TERMS, ORGAN_TERMS, Code, Term
 from LiverTumorAILib.mrml.geometry import image_at, index_to_ras, oriented_image_data
 from LiverTumorAILib.mrml.nodes import owned_node
-from LiverTumorAILib.review.reading import Reading, ReviewState, begin_reading, labels_of
+from LiverTumorAILib.review.reading import Reading, ReviewState, begin_reading, box_image
 
 SEGMENTATION_ROLE = "segmentation"
 BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
 LESION_UID_TAG = "LiverTumorAI.LesionUID"
 VESSELS = (Organ.HEPATIC_VESSELS, Organ.PORTAL_SPLENIC_VEIN)
 OTHER_ORGANS = (Organ.GALLBLADDER, Organ.SPLEEN, Organ.PANCREAS, Organ.STOMACH)
+
+AT_A_TIME = 8
+"""Lesions that are added before the window lives on."""
 
 LIVER_FILL = 0.0
 ORGAN_FILL = 0.25
@@ -33,13 +35,6 @@ LIVER_OPACITY_3D = 0.3
 The liver is an outline, so that its tissue can be judged; an uncertain lesion is hardly filled, so that it is seen to
 be uncertain.
 """
-
-
-class Voxels(NamedTuple):
-    """The voxels of a layer that have this value."""
-
-    layer: slicer.vtkOrientedImageData
-    value: int
 
 
 def lesion_name(lesion: Lesion, typed_by_hand: bool = False) -> str:
@@ -79,25 +74,41 @@ def _code(code: Code) -> str:
     return f"{code.scheme}^{code.value}^{code.meaning}"
 
 
-def show_segmentation(
+def showing_segmentation(
     scene: slicer.vtkMRMLScene,
     findings: Findings,
     volume: slicer.vtkMRMLScalarVolumeNode,
     reading: Reading | None = None,
-) -> slicer.vtkMRMLSegmentationNode:
-    """Show liver, vessels, organs and each lesion as segments of one node on the grid of `volume`.
+    organs: Mapping[Organ, sitk.Image] | None = None,
+) -> Generator[None, None, slicer.vtkMRMLSegmentationNode]:
+    """Show liver, vessels, organs and each lesion as segments of one node on the grid of `volume`, some at a time.
 
-    Lesions are shown as a reading has them; as the cascade left them where none is given.
+    Each segment has a labelmap of its own, no larger than itself: drawing in one that all share would be felt.
 
-    The liver's segment is the whole liver, with its lesions and vessels.
+    Parameters
+    ----------
+    scene: vtkMRMLScene
+    findings: Findings
+    volume: vtkMRMLScalarVolumeNode
+    reading: Reading, optional
+        Lesions are shown as it has them; as the cascade left them where none is given.
+    organs: Mapping[Organ, SimpleITK.Image], optional
+        Their `organ_masks`, if they are at hand.
+
     """
     node = owned_node(scene, "vtkMRMLSegmentationNode", SEGMENTATION_ROLE, "Liver findings")
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     segmentation = node.GetSegmentation()
     segmentation.RemoveAllSegments()
     segmentation.SetSourceRepresentationName(BINARY_LABELMAP)
-    _add_organs(node, findings)
-    _add_lesions(node, reading or begin_reading(findings), findings.lesion_labels)
+    for organ, mask in (organs or organ_masks(findings)).items():
+        _add_organ(node, organ, mask)
+    yield
+    reading = reading or begin_reading(findings)
+    for count, lesion in enumerate(sorted(reading.lesions, key=lambda lesion: lesion.label), start=1):
+        add_lesion_segment(node, lesion, reading)
+        if count % AT_A_TIME == 0:
+            yield
     display = node.GetDisplayNode()
     display.SetVisibility2DFill(True)
     display.SetVisibility2DOutline(True)
@@ -107,45 +118,34 @@ def show_segmentation(
     return node
 
 
-def _add_organs(node: slicer.vtkMRMLSegmentationNode, findings: Findings) -> None:
-    voxels = sitk.GetArrayViewFromImage(findings.organ_labels)
-    to_ras = index_to_ras(findings.organ_labels)
-    present = set(np.unique(voxels).tolist())
-    layer = oriented_image_data(_only(voxels, present - {Organ.LIVER}), to_ras)
-    for organ in Organ:
-        if organ not in present:
-            continue
-        segment_id = organ_segment_id(organ)
-        if organ is Organ.LIVER:
-            liver = whole_liver(voxels, sitk.GetArrayViewFromImage(findings.lesion_labels)).view(np.uint8)
-            found, fill, opacity_3d = Voxels(oriented_image_data(liver, to_ras), 1), LIVER_FILL, LIVER_OPACITY_3D
-        else:
-            found, fill, opacity_3d = Voxels(layer, organ), ORGAN_FILL, 1.0
-        _add_segment(node, segment_id, organ.title, ORGAN_TERMS[organ], found)
-        _set_display(node, segment_id, fill, opacity_3d)
-        node.GetDisplayNode().SetSegmentVisibility(segment_id, organ is Organ.LIVER)
+def organ_masks(findings: Findings) -> dict[Organ, sitk.Image]:
+    """Organs that were found, each as uint8 mask (LPS, mm) on its box of the reference grid; touches no node.
+
+    The liver is the whole liver, with its lesions and vessels.
+    """
+    grid = findings.organ_labels
+    voxels = sitk.GetArrayViewFromImage(grid)
+    liver = whole_liver(voxels, sitk.GetArrayViewFromImage(findings.lesion_labels))
+    boxes = dict(zip(Organ, ndimage.find_objects(voxels, max(Organ)), strict=True))
+    boxes[Organ.LIVER] = next(iter(ndimage.find_objects(liver.view(np.uint8))), None)
+    return {
+        organ: box_image(liver[box] if organ is Organ.LIVER else voxels[box] == organ, box, grid)
+        for organ, box in boxes.items()
+        if box is not None
+    }
 
 
-def _add_lesions(node: slicer.vtkMRMLSegmentationNode, reading: Reading, grid: sitk.Image) -> None:
-    """Add all lesions; those that were not rejected overlap nowhere and share their voxels."""
-    labels = labels_of(reading, grid)
-    voxels = sitk.GetArrayViewFromImage(labels)
-    if voxels.max(initial=0) <= np.iinfo(np.uint8).max:
-        voxels = voxels.astype(np.uint8)
-    layer = oriented_image_data(voxels, index_to_ras(grid))
-    shared = {lesion.uid: Voxels(layer, lesion.label) for lesion in reading.present}
-    for lesion in sorted(reading.lesions, key=lambda lesion: lesion.label):
-        add_lesion_segment(node, lesion, reading, shared.get(lesion.uid))
+def _add_organ(node: slicer.vtkMRMLSegmentationNode, organ: Organ, mask: sitk.Image) -> None:
+    segment_id, is_liver = organ_segment_id(organ), organ is Organ.LIVER
+    _add_segment(node, segment_id, organ.title, ORGAN_TERMS[organ], mask)
+    _set_display(node, segment_id, *((LIVER_FILL, LIVER_OPACITY_3D) if is_liver else (ORGAN_FILL, 1.0)))
+    node.GetDisplayNode().SetSegmentVisibility(segment_id, is_liver)
 
 
-def add_lesion_segment(
-    node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, reading: Reading, voxels: Voxels | None = None
-) -> None:
-    """Add a lesion's segment as the reading has it, with voxels of its own unless some are given."""
-    mask = reading.masks[lesion.uid]
-    voxels = voxels or Voxels(oriented_image_data(sitk.GetArrayViewFromImage(mask), index_to_ras(mask)), 1)
-    segment_id = lesion_segment_id(lesion)
-    segment = _add_segment(node, segment_id, lesion_name(lesion), LESION_TERMS[lesion.type], voxels)
+def add_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, reading: Reading) -> None:
+    """Add a lesion's segment as the reading has it."""
+    segment_id, mask = lesion_segment_id(lesion), reading.masks[lesion.uid]
+    segment = _add_segment(node, segment_id, lesion_name(lesion), LESION_TERMS[lesion.type], mask)
     segment.SetTag(LESION_UID_TAG, lesion.uid)
     style_lesion_segment(node, lesion, reading)
 
@@ -161,20 +161,17 @@ def style_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, r
     node.GetDisplayNode().SetSegmentVisibility(segment_id, state is not ReviewState.REJECTED)
 
 
-def _only(voxels: np.ndarray, values: Collection[int]) -> np.ndarray:
-    """A copy with 0 in place of all other values: views would show a value without segment in any colour."""
-    return np.where(np.isin(voxels, sorted(values)), voxels, 0).astype(voxels.dtype)
-
-
 def _add_segment(
-    node: slicer.vtkMRMLSegmentationNode, segment_id: str, name: str, term: Term, voxels: Voxels
+    node: slicer.vtkMRMLSegmentationNode, segment_id: str, name: str, term: Term, mask: sitk.Image
 ) -> slicer.vtkSegment:
-    """Add a segment; those of one layer share its voxels."""
+    """Add a segment with the voxels of a mask (uint8, 0 or 1; LPS, mm)."""
     segment = slicer.vtkSegment()
     segment.SetName(name)
     _set_term(segment, term)
-    segment.AddRepresentation(BINARY_LABELMAP, voxels.layer)
-    segment.SetLabelValue(int(voxels.value))
+    segment.AddRepresentation(
+        BINARY_LABELMAP, oriented_image_data(sitk.GetArrayViewFromImage(mask), index_to_ras(mask))
+    )
+    segment.SetLabelValue(1)
     node.GetSegmentation().AddSegment(segment, segment_id)
     return segment
 

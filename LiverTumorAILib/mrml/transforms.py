@@ -1,6 +1,6 @@
 """Registration fields as transform nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import SimpleITK as sitk
@@ -14,12 +14,13 @@ FIELD_PREFIX = "field:"
 FOLDER = "Liver study"
 
 
-def show_fields(scene: slicer.vtkMRMLScene, fields: Mapping[Phase, sitk.Image]) -> None:
-    """Show the registration field of each phase; those of an earlier study are removed."""
+def showing_fields(scene: slicer.vtkMRMLScene, fields: Mapping[Phase, sitk.Image]) -> Iterator[None]:
+    """Show the registration field of each phase, one after another; those of an earlier study are removed."""
     remove_owned(scene, keep=frozenset(FIELD_PREFIX + phase for phase in fields), prefix=FIELD_PREFIX)
     for phase, field in fields.items():
         node = show_field(scene, field, name=f"{phase.title} onto the reference", role=FIELD_PREFIX + phase)
         put_in_folder(scene, node, FOLDER)
+        yield
 
 
 def show_field(

@@ -20,6 +20,8 @@ def show_volume(
     """
     node = owned_node(scene, "vtkMRMLScalarVolumeNode", role, name)
     voxels = displayable(sitk.GetArrayViewFromImage(image), modality)
+    # Slicer would look for a window of its own in all voxels.
+    node.GetDisplayNode().AutoWindowLevelOff()
     # The matrix first: observers of the image data must not see it with another image's geometry.
     node.SetIJKToRASMatrix(vtk_matrix(index_to_ras(image)))
     node.SetAndObserveImageData(image_data(voxels))
@@ -28,8 +30,10 @@ def show_volume(
 
 
 def displayable(voxels: np.ndarray, modality: Modality) -> np.ndarray:
-    """A copy of voxels (z, y, x) in the form that a volume node holds: without NaN, int16 for CT, float32 for MR."""
+    """Voxels (z, y, x) in the form that a volume node holds: without NaN, int16 for CT, float32 for MR."""
     if modality is Modality.CT:
+        if voxels.dtype == np.int16:
+            return voxels
         limits = np.iinfo(np.int16)
         clean = np.nan_to_num(voxels, nan=AIR_HU, posinf=limits.max, neginf=AIR_HU)
         return np.clip(np.rint(clean), limits.min, limits.max).astype(np.int16)
