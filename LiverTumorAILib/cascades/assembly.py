@@ -64,6 +64,7 @@ def assemble_findings(
     progress: Progress,
     *,
     limits: tuple[str, ...] = (),
+    lesions_only: bool = False,
 ) -> Findings:
     """Measure the lesions, say how certain they are, and summarise the patient.
 
@@ -81,17 +82,19 @@ def assemble_findings(
         Covers the measuring.
     limits: tuple of str
         Why a result without lesions is uncertain, beside what the images say.
+    lesions_only: bool
+        Leaves out heatmaps, although the lesions name them, and the look at the liver.
 
     """
     started = time.perf_counter()
     organs, labels = segmented.organ_labels, segmented.lesion_labels
     measurements = measure_lesions(labels, study.images, organs, progress.part(0, 0.3))
-    heatmaps = _heatmaps(study, segmented, progress.part(0.3, 1))
+    heatmaps = {} if lesions_only else _heatmaps(study, segmented, progress.part(0.3, 1))
     lesions = _lesions(study, segmented, measurements, heatmaps)
     liver = whole_liver(sitk.GetArrayViewFromImage(organs), sitk.GetArrayViewFromImage(labels))
     cut = (LIVER_CUT,) if _reaches_edge(liver) else ()
-    ct = study.study.modality is Modality.CT
-    uneven = uneven_liver_warnings(organs, labels, study.reference) if ct else ()
+    looked_at = study.study.modality is Modality.CT and not lesions_only
+    uneven = uneven_liver_warnings(organs, labels, study.reference) if looked_at else ()
     seconds = {**provenance.seconds, "measurement": time.perf_counter() - started}
     return Findings(
         modality=study.study.modality,

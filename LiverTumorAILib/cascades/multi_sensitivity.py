@@ -200,6 +200,7 @@ def assemble(
     provenance: Provenance,
     warnings: tuple[str, ...],
     progress: Progress = Progress(),
+    lesions_only: bool = False,
 ) -> Findings:
     """Findings of a joint decision; the liver grows by lesions that reach beyond it."""
     labels = sitk.GetImageFromArray(decision.detection.labels)
@@ -209,7 +210,7 @@ def assemble(
     for image in (labels, organ_labels):
         image.CopyInformation(study.reference)
     segmented = Segmented(organ_labels, labels, decision.detection.instances, data.probabilities.maps)
-    findings = assemble_findings(study, segmented, provenance, warnings, progress)
+    findings = assemble_findings(study, segmented, provenance, warnings, progress, lesions_only=lesions_only)
     limits = [warning for warning in findings.warnings if warning == LIVER_CUT]
     return replace(findings, patient=joint_patient(decision, findings.patient, limits), sensitivity=data)
 
@@ -269,8 +270,8 @@ class SensitivityControl:
     def _low(self) -> Detection:
         return detect_around(self.findings.sensitivity, LOW_FACTOR, self.findings.organ_labels)
 
-    def findings_at(self, factor: float, progress: Progress = Progress()) -> Findings:
-        """Findings with a factor, measured."""
+    def findings_at(self, factor: float, progress: Progress = Progress(), *, lesions_only: bool = False) -> Findings:
+        """Findings with a factor, measured; heatmaps may be left out."""
         started = time.perf_counter()
         decision = self.detect(factor)
         provenance = self.findings.provenance
@@ -283,6 +284,7 @@ class SensitivityControl:
             provenance=replace(provenance, seconds=seconds),
             warnings=(),
             progress=progress,
+            lesions_only=lesions_only,
         )
         return replace(found, phases=self.findings.phases, warnings=self.findings.warnings)
 

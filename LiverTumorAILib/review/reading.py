@@ -205,5 +205,5 @@ def reviewed_findings(findings: Findings, reading: Reading) -> Findings:
     return replace(
         summary_of(findings, reading),
         lesion_labels=labels_of(reading, findings.lesion_labels),
-        heatmaps={name: heatmap for name, heatmap in findings.heatmaps.items() if name in used},
+        heatmaps={name: findings.heatmaps[name] for name in findings.heatmaps if name in used},
     )

@@ -1,14 +1,17 @@
 """Readings at other sensitivities: the reader's decisions stay, all else is as the cascade finds it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 import SimpleITK as sitk
 
 from LiverTumorAILib.cascades.multi_sensitivity import SensitivityControl
-from LiverTumorAILib.lesions import Findings, Lesion
+from LiverTumorAILib.explanation import probability_heatmap
+from LiverTumorAILib.lesions import Findings, Lesion, LesionType
 from LiverTumorAILib.lesions.joint import renumbered
+from LiverTumorAILib.lesions.organs import lesion_type_of_class
+from LiverTumorAILib.lesions.sensitivity import LesionProbabilities
 from LiverTumorAILib.review.corrections import Corrector, same_voxels
 from LiverTumorAILib.review.reading import Reading, begin_reading, box_of
 from LiverTumorAILib.review.remeasure import remeasure
@@ -68,12 +71,12 @@ class LiveSensitivity:
             If the factor is out of range.
 
         """
-        found = self._control.findings_at(factor)
+        found = self._control.findings_at(factor, lesions_only=True)
         for lesion in reading.lesions:
             self._known.add(lesion.uid, lesion.label, reading.masks[lesion.uid])
         kept = _decided(reading)
         now, masks = replace(kept, factor=factor), begin_reading(found).masks
-        lesions, heatmaps, numbers = [], {}, {}
+        lesions, heatmaps, numbers = [], _entries(findings.heatmaps, kept), {}
         for lesion in found.lesions:
             mask = masks[lesion.uid]
             owner, free = self._owner(mask, kept)
@@ -86,17 +89,15 @@ class LiveSensitivity:
                 named = remeasure(named, free, self._corrector.images)
             now = now.with_lesion(named, self._known.add(named.uid, named.label, free))
             numbers[lesion.label] = named.label
-            heatmaps[named.heatmap] = found.heatmaps[lesion.heatmap]
+            heatmaps[named.heatmap] = named.type, now.masks[named.uid]
             lesions.append(named)
-        names = {name for lesion in kept.lesions for name in (lesion.heatmap, lesion.opposing_heatmap)}
-        earlier = {name: heatmap for name, heatmap in findings.heatmaps.items() if name in names}
         return replace(now, lesions=_by_label(now.lesions)), replace(
             found,
             lesions=_by_label(lesions),
             organ_labels=findings.organ_labels,
             lesion_labels=findings.lesion_labels,
             patient=renumbered(found.patient, numbers),
-            heatmaps=earlier | heatmaps,
+            heatmaps=_Heatmaps(self._corrector.grid, found.sensitivity.probabilities, heatmaps),
         )
 
     def _owner(self, mask: sitk.Image, kept: Reading) -> tuple[str | None, sitk.Image | None]:
@@ -112,6 +113,44 @@ class LiveSensitivity:
             uid = lesion.uid
         label = self._known.label(uid)
         return replace(lesion, uid=uid, label=label, heatmap=f"lesion-{label}.nii.gz")
+
+
+class _Heatmaps(Mapping[str, sitk.Image]):
+    """Heatmaps by file name, of which those of lesions that were found anew are made when they are wanted.
+
+    Parameters
+    ----------
+    grid: SimpleITK.Image
+        The reference grid (LPS, mm).
+    probabilities: LesionProbabilities
+    entries: Mapping
+        A heatmap, or type and mask (a box of the grid) of a lesion.
+
+    """
+
+    def __init__(
+        self,
+        grid: sitk.Image,
+        probabilities: LesionProbabilities,
+        entries: Mapping[str, sitk.Image | tuple[LesionType, sitk.Image]],
+    ) -> None:
+        self._grid, self._probabilities = grid, probabilities
+        self.entries = entries
+
+    def __getitem__(self, name: str) -> sitk.Image:
+        entry = self.entries[name]
+        if isinstance(entry, sitk.Image):
+            return entry
+        kind, mask = entry
+        maps = self._probabilities.maps
+        class_name = next(name for name in maps.classes if lesion_type_of_class(name) is kind)
+        return probability_heatmap(maps, class_name, self._grid, 1, box=box_of(mask, self._grid))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
 
 class _Places:
@@ -150,6 +189,13 @@ def _decided(reading: Reading) -> Reading:
         lesions=tuple(lesion for lesion in reading.lesions if lesion.uid in decided),
         masks={uid: mask for uid, mask in reading.masks.items() if uid in decided},
     )
+
+
+def _entries(heatmaps: Mapping[str, sitk.Image], kept: Reading) -> dict[str, object]:
+    """The heatmaps of these lesions, as `_Heatmaps` takes them."""
+    known = heatmaps.entries if isinstance(heatmaps, _Heatmaps) else heatmaps
+    names = {name for lesion in kept.lesions for name in (lesion.heatmap, lesion.opposing_heatmap)}
+    return {name: entry for name, entry in known.items() if name in names}
 
 
 def _by_label(lesions: Collection[Lesion]) -> tuple[Lesion, ...]:
