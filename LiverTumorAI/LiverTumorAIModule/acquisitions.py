@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,15 @@ PREFIX = "acquisition:"
 FOLDER = "Liver study as acquired"
 
 
-def show_acquisitions(found: PhasesFound, images: list[sitk.Image]) -> None:
-    """Show the images (LPS, mm) of a study's volumes as nodes in place of those of an earlier study."""
-    from LiverTumorAILib.mrml.nodes import put_in_folder, remove_owned
+def showing_acquisitions(found: PhasesFound, images: list[sitk.Image]) -> Iterator[None]:
+    """Show the images (LPS, mm) of a study's volumes, part by part, as nodes in place of those of an earlier study."""
+    from LiverTumorAILib.mrml.nodes import put_in_folder, removing_owned
     from LiverTumorAILib.mrml.volumes import show_volume
     from LiverTumorAILib.study import Modality, Phase
 
     scene = slicer.mrmlScene
     # Results of another study must not stay beside this one.
-    remove_owned(scene)
+    yield from removing_owned(scene)
     for volume, image in zip(found.volumes, images, strict=True):
         phase = Phase(volume.phase) if volume.phase else None
         node = show_volume(
@@ -36,6 +37,7 @@ def show_acquisitions(found: PhasesFound, images: list[sitk.Image]) -> None:
             role=f"{PREFIX}{volume.index}",
         )
         put_in_folder(scene, node, FOLDER)
+        yield
 
 
 def show_acquisition(index: int) -> None:

@@ -187,10 +187,10 @@ class AnalysisPanel:
     def _onCancelledByUser(self, _event: CancelledByUser) -> None:
         self._activity.say("Cancelled. Nothing was left behind.")
 
-    def _showVolumes(self, images: list[sitk.Image], earlier: Session | None) -> None:
+    def _showVolumes(self, images: list[sitk.Image], earlier: Session | None) -> Iterator[None]:
         self._earlier.offer(earlier)
         self._on_study_shown()
-        acquisitions.show_acquisitions(self._found, images)
+        yield from acquisitions.showing_acquisitions(self._found, images)
         acquisitions.show_acquisition(self._found.volumes[0].index)
         slicer.util.resetSliceViews()
         unsure = sum(not volume.sure for volume in self._found.volumes)

@@ -7,7 +7,7 @@ import vtk
 
 from LiverTumorAILib.lesions import Axis, Lesion, Point
 from LiverTumorAILib.mrml.geometry import ras_from_lps
-from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes, put_in_folder, remove_owned
+from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes, put_in_folder, remove_owned, removing_owned
 
 AXES_FOLDER = "Lesion axes"
 AXIS_PREFIX = "axis:"
@@ -22,7 +22,7 @@ def axis_role(lesion: Lesion, kind: str) -> str:
 def showing_axes(scene: slicer.vtkMRMLScene, lesions: Collection[Lesion]) -> Iterator[None]:
     """Make or update the axes of every lesion, hidden, one lesion after another; those of others are removed."""
     roles = frozenset(axis_role(lesion, kind) for lesion in lesions for kind in AXIS_COLORS)
-    remove_owned(scene, keep=roles, prefix=AXIS_PREFIX)
+    yield from removing_owned(scene, keep=roles, prefix=AXIS_PREFIX)
     for lesion in lesions:
         update_axes(scene, lesion)
         select_axes(scene, None)

@@ -1,6 +1,11 @@
 """Finding and making the nodes that belong to this extension, each known by its role."""
 
+from collections.abc import Iterator
+
 import slicer
+
+AT_A_TIME = 4
+"""Nodes that are removed before the window lives on."""
 
 ROLE = "LiverTumorAI.Role"
 """Node attribute that says what a node is for, such as 'volume:arterial' or 'segmentation'."""
@@ -27,9 +32,17 @@ def owned_node(scene: slicer.vtkMRMLScene, class_name: str, role: str, name: str
 
 def remove_owned(scene: slicer.vtkMRMLScene, keep: frozenset[str] = frozenset(), prefix: str = "") -> None:
     """Remove the nodes whose role begins with `prefix` and is not among `keep`, with their display nodes."""
-    for role, node in owned_nodes(scene).items():
-        if role.startswith(prefix) and role not in keep:
-            remove_with_display(scene, node)
+    for _part in removing_owned(scene, keep, prefix):
+        pass
+
+
+def removing_owned(scene: slicer.vtkMRMLScene, keep: frozenset[str] = frozenset(), prefix: str = "") -> Iterator[None]:
+    """`remove_owned`, some nodes at a time."""
+    gone = [node for role, node in owned_nodes(scene).items() if role.startswith(prefix) and role not in keep]
+    for count, node in enumerate(gone, start=1):
+        remove_with_display(scene, node)
+        if count % AT_A_TIME == 0:
+            yield
 
 
 def remove_with_display(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode) -> None:
