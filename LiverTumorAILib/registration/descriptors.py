@@ -63,11 +63,12 @@ def _fill_along_first_axis(image: np.ndarray) -> None:
     """Extend known values into unknown ones along the first axis, in place."""
     depth, height, width = image.shape
     for y in prange(height):
-        for x in range(width):
-            for z in range(1, depth):
+        for z in range(1, depth):
+            for x in range(width):
                 if np.isnan(image[z, y, x]):
                     image[z, y, x] = image[z - 1, y, x]
-            for z in range(depth - 2, -1, -1):
+        for z in range(depth - 2, -1, -1):
+            for x in range(width):
                 if np.isnan(image[z, y, x]):
                     image[z, y, x] = image[z + 1, y, x]
 
@@ -76,7 +77,8 @@ def fill_unknown(image: np.ndarray) -> np.ndarray:
     """A copy without NaN: known values are extended along z, then y, then x."""
     filled = image.copy()
     for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1)):
-        _fill_along_first_axis(filled.transpose(order))
+        if np.isnan(filled).any():
+            _fill_along_first_axis(filled.transpose(order))
     return filled
 
 
@@ -122,28 +124,37 @@ def _mean_context(distances: np.ndarray, context: np.ndarray, stride: int) -> fl
     return sums.sum() / (depth * rows * columns * context.shape[0])
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _scaled_context(  # noqa: PLR0917 (numba)
-    distances: np.ndarray, context: np.ndarray, step: int, z: int, y: int, x: int, least: float, out: np.ndarray
+    distances: np.ndarray, context: np.ndarray, step: int, z: int, y: int, least: float, out: np.ndarray
 ) -> None:
-    """The distances around a voxel above their lowest, in units of their own mean."""
+    """The distances around a row of voxels, (12, x), above their lowest, in units of their own mean."""
     _, depth, height, width = distances.shape
-    pairs = context.shape[0]
-    lowest = np.float32(np.inf)
-    total = np.float32(0)
-    for pair in range(pairs):
-        value = distances[
+    lowest = np.full(width, np.inf, np.float32)
+    factor = np.zeros(width, np.float32)
+    for pair in range(CHANNELS):
+        row = distances[
             context[pair, 0],
             min(max(z + step * context[pair, 1], 0), depth - 1),
             min(max(y + step * context[pair, 2], 0), height - 1),
-            min(max(x + step * context[pair, 3], 0), width - 1),
         ]
-        out[pair] = value
-        total += value
-        lowest = min(lowest, value)
-    noise = max(total / pairs - lowest, np.float32(least), np.float32(1e-12))
-    for pair in range(pairs):
-        out[pair] = (out[pair] - lowest) / noise
+        move = step * context[pair, 3]
+        first, last = min(max(0, -move), width), max(min(width, width - move), 0)
+        for x in range(first):
+            out[pair, x] = row[0]
+        for x in range(first, last):
+            out[pair, x] = row[x + move]
+        for x in range(last, width):
+            out[pair, x] = row[width - 1]
+        for x in range(width):
+            factor[x] += out[pair, x]
+            lowest[x] = min(lowest[x], out[pair, x])
+    least = max(np.float32(least), np.float32(1e-12))
+    for x in range(width):
+        factor[x] = 1 / max(factor[x] / np.float32(CHANNELS) - lowest[x], least)
+    for pair in range(CHANNELS):
+        for x in range(width):
+            out[pair, x] = (out[pair, x] - lowest[x]) * factor[x]
 
 
 @njit(parallel=True, cache=True)
@@ -152,21 +163,19 @@ def _quantise(distances: np.ndarray, context: np.ndarray, step: int, known: np.n
     _, depth, height, width = distances.shape
     out = np.empty((depth, height, width), np.uint64)
     for z in prange(depth):
-        values = np.empty(context.shape[0], np.float32)
+        values = np.empty((CHANNELS, width), np.float32)
+        codes = np.empty(width, np.uint64)
         for y in range(height):
-            for x in range(width):
-                if not known[z, y, x]:
-                    out[z, y, x] = np.uint64(1) << np.uint64(63)
-                    continue
-                _scaled_context(distances, context, step, z, y, x, mean * LEAST_NOISE, values)
-                code = np.uint64(0)
-                for value in values:
+            _scaled_context(distances, context, step, z, y, mean * LEAST_NOISE, values)
+            codes[:] = 0
+            for pair in range(CHANNELS):
+                for x in range(width):
                     bits = np.uint64(0)
                     for level in range(5):
-                        if value <= THRESHOLDS[level]:
-                            bits = (bits << np.uint64(1)) | np.uint64(1)
-                    code = (code << np.uint64(5)) | bits
-                out[z, y, x] = code
+                        bits += np.uint64(values[pair, x] <= THRESHOLDS[level])
+                    codes[x] = codes[x] << np.uint64(5) | (np.uint64(1) << bits) - np.uint64(1)
+            for x in range(width):
+                out[z, y, x] = codes[x] if known[z, y, x] else np.uint64(1) << np.uint64(63)
     return out
 
 
@@ -175,15 +184,15 @@ def _soften(distances: np.ndarray, context: np.ndarray, step: int, known: np.nda
     _, depth, height, width = distances.shape
     out = np.zeros((depth, height, width, CHANNELS), np.uint8)
     for z in prange(depth):
-        values = np.empty(CHANNELS, np.float32)
+        values = np.empty((CHANNELS, width), np.float32)
         for y in range(height):
+            _scaled_context(distances, context, step, z, y, mean * _LEAST_NOISE_SOFT, values)
             for x in range(width):
                 if not known[z, y, x]:
                     out[z, y, x, 0] = MISSING
                     continue
-                _scaled_context(distances, context, step, z, y, x, mean * _LEAST_NOISE_SOFT, values)
                 for channel in range(CHANNELS):
-                    out[z, y, x, channel] = np.uint8(FULL * np.exp(-values[channel]) + 0.5)
+                    out[z, y, x, channel] = np.uint8(FULL * np.exp(-values[channel, x]) + 0.5)
     return out
 
 

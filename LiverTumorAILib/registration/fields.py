@@ -87,7 +87,7 @@ def compose(inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
 
 
 def make_inverse_consistent(
-    forward: np.ndarray, backward: np.ndarray, iterations: int = 8
+    forward: np.ndarray, backward: np.ndarray, iterations: int = 4
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fields that are nearer to each other's inverse, by fixed-point iteration (Heinrich et al., TMI 2013)."""
     for _ in range(iterations):

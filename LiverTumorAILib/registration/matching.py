@@ -97,6 +97,39 @@ def mean_costs(sums: np.ndarray, unknown: np.ndarray, samples: np.ndarray, volum
     return out
 
 
+@njit(cache=True)
+def _is_known(described: np.ndarray, z: int, y: int, x: int, size: int) -> bool:
+    """Whether no descriptor of a cube that starts at a voxel is unknown."""
+    flags = np.uint64(0)
+    for plane in described[z : z + size]:
+        for row in plane[y : y + size]:
+            for value in row[x : x + size]:
+                flags |= value
+    return flags >> np.uint64(63) == 0
+
+
+@njit(cache=True)
+def _distance(values: np.ndarray, others: np.ndarray, places: np.ndarray, offset: int) -> int:
+    """Sum of Hamming distances of voxels at `places` plus an offset, all of them known."""
+    total = np.int64(0)
+    for i in range(len(values)):
+        total += popcount(values[i] ^ others[places[i] + offset])
+    return total
+
+
+@njit(cache=True)
+def _known_distance(values: np.ndarray, others: np.ndarray, places: np.ndarray, offset: int) -> tuple[int, int]:
+    """Sum of Hamming distances of voxels at `places` plus an offset, and how many of them are unknown."""
+    total = np.int64(0)
+    unknown = np.int64(0)
+    for i in range(len(values)):
+        other = others[places[i] + offset]
+        flag = np.int64(other >> np.uint64(63))
+        total += popcount(values[i] ^ other) * (1 - flag)
+        unknown += flag
+    return total, unknown
+
+
 @njit(parallel=True, cache=True)
 def _sample(  # noqa: PLR0917 (numba)
     fixed: np.ndarray,
@@ -113,37 +146,39 @@ def _sample(  # noqa: PLR0917 (numba)
 ) -> None:
     depth, height, width = fixed.shape
     side = 2 * radius + 1
-    mask = ~(np.uint64(1) << np.uint64(63))
+    others = moving.ravel()
     for node in prange(first, last):
-        node_z = node // (control_shape[1] * control_shape[2])
-        node_y = node // control_shape[2] % control_shape[1]
-        node_x = node % control_shape[2]
-        z0 = node_z * spacing - spacing // 2
-        y0 = node_y * spacing - spacing // 2
-        x0 = node_x * spacing - spacing // 2
-        sums = np.zeros(side**3, np.int64)
-        unknown = np.zeros(side**3, np.int64)
-        samples = 0
+        z0 = node // (control_shape[1] * control_shape[2]) * spacing - spacing // 2
+        y0 = node // control_shape[2] % control_shape[1] * spacing - spacing // 2
+        x0 = node % control_shape[2] * spacing - spacing // 2
+        values = np.empty(spacing**3, np.uint64)
+        places = np.empty(spacing**3, np.uint64)
+        count = 0
         for z in range(max(z0, 0), min(z0 + spacing, depth)):
             for y in range(max(y0, 0), min(y0 + spacing, height)):
                 start = max(x0, 0)
                 # Spreads the chosen voxels evenly in all directions.
                 start += -(start + 2 * y + 5 * z) % thinning
                 for x in range(start, min(x0 + spacing, width), thinning):
-                    value = fixed[z, y, x]
-                    if value > mask or not active[z, y, x]:
-                        continue
-                    samples += 1
-                    for lz in range(side):
-                        for ly in range(side):
-                            row = moving[z + lz * step, y + ly * step]
-                            label = (lz * side + ly) * side
-                            for lx in range(side):
-                                other = row[x + lx * step]
-                                flag = np.int64(other >> np.uint64(63))
-                                sums[label + lx] += popcount((value ^ other) & mask) * (1 - flag)
-                                unknown[label + lx] += flag
-        _mean_costs(sums, unknown, samples, np.float32(spacing**3 / thinning), out[node])
+                    if fixed[z, y, x] >> np.uint64(63) == 0 and active[z, y, x]:
+                        values[count] = fixed[z, y, x]
+                        places[count] = (z * moving.shape[1] + y) * moving.shape[2] + x
+                        count += 1
+        if count == 0:
+            out[node] = 0.0
+            continue
+        is_whole = _is_known(moving, max(z0, 0), max(y0, 0), max(x0, 0), spacing + 2 * radius * step)
+        sums = np.zeros(side**3, np.int64)
+        unknown = np.zeros(side**3, np.int64)
+        chosen = values[:count], others, places[:count]
+        for label in range(side**3):
+            row = (label // (side * side)) * step * moving.shape[1] + (label // side % side) * step
+            offset = np.uint64(row * moving.shape[2] + label % side * step)
+            if is_whole:
+                sums[label] = _distance(*chosen, offset)
+            else:
+                sums[label], unknown[label] = _known_distance(*chosen, offset)
+        _mean_costs(sums, unknown, count, np.float32(spacing**3 / thinning), out[node])
 
 
 def sample_displacements(

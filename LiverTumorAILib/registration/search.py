@@ -29,7 +29,7 @@ FIELD_RATIO = 2
 
 LEVELS = (
     Level(shrink=2, spacing=4, radius=6, step=2, thinning=2, context=2, smoothness=1.0),
-    Level(shrink=1, spacing=6, radius=4, step=2, thinning=8, context=2, smoothness=1.0),
+    Level(shrink=2, spacing=3, radius=4, step=1, thinning=1, context=2, smoothness=1.0),
     Level(shrink=1, spacing=5, radius=3, step=1, thinning=2, context=1, smoothness=2.0),
 )
 """At 2 mm: control points every 16, 12, 10 mm; displacements up to 48, 16, 6 mm."""

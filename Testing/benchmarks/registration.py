@@ -76,7 +76,9 @@ def run(method: str, fixed: sitk.Image, moving: sitk.Image, peers: Path | None) 
         sitk.WriteImage(moving, folder / "moving.nii.gz")
         environment = {**os.environ, "PYTHONPATH": "" if method in ENVIRONMENTS else str(HERE.parents[1])}
         try:
-            done = subprocess.run(line, check=False, env=environment, capture_output=True, text=True, timeout=LONGEST_S)
+            done = subprocess.run(
+                line, check=False, env=environment, capture_output=True, text=True, timeout=LONGEST_S, cwd=folder
+            )
         except subprocess.TimeoutExpired:
             return f"stopped after {LONGEST_S} s"
         if done.returncode:
