@@ -63,6 +63,23 @@ def test_the_keyboard_moves_from_lesion_to_lesion(study, panel, scene):
     assert slice_positions(scene) == middle(study[0].lesions[1])
 
 
+def test_only_an_uncertain_lesion_has_a_dashed_outline_until_it_is_accepted(panel):
+    def dashed():
+        return [sum(len(dashes) for dashes in outlines.dashes) for outlines in panel.views._outlines]
+
+    click_row(panel.ui.lesionTable, 1)
+    assert all(count > 5 for count in dashed())
+    panel.ui.lesionsCheckBox.click()
+    assert dashed() == [0, 0, 0]
+    panel.ui.lesionsCheckBox.click()
+    panel.ui.acceptButton.click()
+    click_row(panel.ui.lesionTable, 1)
+    assert dashed() == [0, 0, 0]
+    panel.ui.undoButton.click()
+    click_row(panel.ui.lesionTable, 1)
+    assert all(count > 5 for count in dashed())
+
+
 def test_reasons_of_doubt_are_told(panel):
     click_row(panel.ui.lesionTable, 1)
     assert "no type reaches a probability of 50%" in panel.ui.lesionHintLabel.text()

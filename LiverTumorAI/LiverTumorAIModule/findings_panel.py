@@ -168,6 +168,7 @@ class FindingsPanel:
         set_opacity(node, opacity)
         self.shown.show_axes(axes)
         self.shown.hide_rejected()
+        self._tellFollowers()
 
     def _followEdits(self, segment_ids: set[str]) -> None:
         if self.shown is None:

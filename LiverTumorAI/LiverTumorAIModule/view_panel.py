@@ -14,6 +14,9 @@ from LiverTumorAIModule.view_keys import Keys
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
+    import SimpleITK as sitk
+    import vtk
+
     from LiverTumorAILib.mrml.findings_scene import SceneFindings
     from LiverTumorAILib.study import Phase
     from LiverTumorAIModule.findings_panel import FindingsPanel
@@ -39,8 +42,10 @@ class ViewPanel:
     def __init__(self, ui: SimpleNamespace, findings: FindingsPanel) -> None:
         self.ui = ui
         self._findings = findings
-        self._labels = []
+        self._labels, self._outlines = [], []
+        self._surfaces: list[tuple[sitk.Image, vtk.vtkPolyData]] = []
         self._crosshair = None
+        self._layouts = slicer.app.layoutManager()
         self._chosen = "planes"
         self._buttons = {"compare": ui.compareButton, "single": ui.singleButton, "planes": ui.planesButton}
         for layout, button in self._buttons.items():
@@ -53,7 +58,8 @@ class ViewPanel:
         ui.windowComboBox.activated.connect(self._setWindow)
         ui.slabSpinBox.valueChanged.connect(self._setSlab)
         ui.editingSection.contentsCollapsed.connect(lambda *_: self.enableKeys(True))
-        slicer.app.layoutManager().layoutChanged.connect(self._followLayout)
+        self._layouts.layoutChanged.connect(self._followLayout)
+        findings.followers.append(self._outline)
         self._heatmaps = HeatmapPanel(ui, findings)
         self._measures = MeasurePanel(ui, findings)
         self._keys = Keys(self._actions())
@@ -95,7 +101,9 @@ class ViewPanel:
 
     def release(self) -> None:
         """Leave nothing behind in the application."""
-        slicer.app.layoutManager().layoutChanged.disconnect(self._followLayout)
+        if self._layouts is not None:
+            self._layouts.layoutChanged.disconnect(self._followLayout)
+            self._layouts = None
         self._keys.remove()
         self._heatmaps.release()
         self._measures.release()
@@ -254,12 +262,13 @@ class ViewPanel:
         self._makeLabels()
 
     def _removeLabels(self) -> None:
-        for label in self._labels:
-            label.remove()
-        self._labels = []
+        for drawn in (*self._labels, *self._outlines):
+            drawn.remove()
+        self._labels, self._outlines = [], []
 
     def _makeLabels(self) -> None:
         from LiverTumorAILib.mrml.corner_labels import CornerLabel
+        from LiverTumorAILib.mrml.dashed_outlines import DashedOutlines
 
         self._removeLabels()
         if self.shown is None:
@@ -269,5 +278,18 @@ class ViewPanel:
             widget = manager.sliceWidget(name)
             view = widget.sliceView()
             renderer = view.renderWindow().GetRenderers().GetFirstRenderer()
-            nodes = widget.mrmlSliceNode(), widget.mrmlSliceCompositeNode()
-            self._labels.append(CornerLabel(*nodes, renderer, view.scheduleRender))
+            slice_node, composite_node = widget.mrmlSliceNode(), widget.mrmlSliceCompositeNode()
+            self._labels.append(CornerLabel(slice_node, composite_node, renderer, view.scheduleRender))
+            self._outlines.append(DashedOutlines(slice_node, renderer, view.scheduleRender))
+        self._outline()
+
+    def _outline(self) -> None:
+        """Give uncertain lesions dashed outlines in all slice views."""
+        from LiverTumorAILib.mrml.dashed_outlines import Outlined, surface_of
+
+        doubts = self.shown.visible_doubts() if self.shown else []
+        known = {id(mask): surface for mask, surface in self._surfaces}
+        self._surfaces = [(mask, known.get(id(mask)) or surface_of(mask)) for mask, _colour in doubts]
+        outlined = [Outlined(surface, colour) for (_, surface), (_, colour) in zip(self._surfaces, doubts, strict=True)]
+        for outlines in self._outlines:
+            outlines.show(outlined)

@@ -13,6 +13,7 @@ from LiverTumorAILib.mrml.saved_reading import VOLUME_PREFIX, read_scene, save_r
 from LiverTumorAILib.mrml.segmentation import (
     SEGMENTATION_ROLE,
     add_lesion_segment,
+    is_doubtful,
     lesion_segment_id,
     segment_mask,
     set_segment_mask,
@@ -128,6 +129,20 @@ class SceneFindings:
         self._axes_visible = visible
         lesion = self.lesion(self._selected) if visible and self._selected else None
         markups.select_axes(self._scene, lesion)
+
+    def visible_doubts(self) -> list[tuple[sitk.Image, tuple[float, float, float]]]:
+        """Masks (LPS, mm) and colours of the uncertain lesions whose segments are shown in slice views."""
+        node = self.segmentation
+        display = node.GetDisplayNode() if node else None
+        if display is None or not display.GetVisibility():
+            return []
+        doubts = [lesion for lesion in self.reading.lesions if is_doubtful(lesion, self.reading)]
+        segments = {lesion.uid: node.GetSegmentation().GetSegment(lesion_segment_id(lesion)) for lesion in doubts}
+        return [
+            (self.reading.masks[lesion.uid], segments[lesion.uid].GetColor())
+            for lesion in doubts
+            if segments[lesion.uid] and display.GetSegmentVisibility(lesion_segment_id(lesion))
+        ]
 
     def hide_rejected(self) -> None:
         """Hide the segments of rejected lesions, whatever else is shown."""

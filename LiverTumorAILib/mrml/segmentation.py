@@ -29,11 +29,12 @@ LIVER_FILL = 0.0
 ORGAN_FILL = 0.25
 LESION_FILL = 0.3
 UNCERTAIN_FILL = 0.08
+UNCERTAIN_OUTLINE = 0.35
 LIVER_OPACITY_3D = 0.3
 """Opacity of fills in slice views, and of the liver's surface.
 
-The liver is an outline, so that its tissue can be judged; an uncertain lesion is hardly filled, so that it is seen to
-be uncertain.
+The liver is an outline, so that its tissue can be judged; an uncertain lesion is hardly filled and faintly outlined, so
+that it is seen to be uncertain.
 """
 
 
@@ -150,14 +151,20 @@ def add_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, rea
     style_lesion_segment(node, lesion, reading)
 
 
+def is_doubtful(lesion: Lesion, reading: Reading) -> bool:
+    """Whether a lesion is to look uncertain: the reader's word leaves no doubt."""
+    return lesion.certainty is Certainty.UNCERTAIN and reading.state(lesion.uid) is not ReviewState.ACCEPTED
+
+
 def style_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, reading: Reading) -> None:
     """Give a lesion's segment name, term, colour and fill that fit its type and what the reader made of it."""
     segment_id, state = lesion_segment_id(lesion), reading.state(lesion.uid)
     segment = node.GetSegmentation().GetSegment(segment_id)
     segment.SetName(lesion_name(lesion, lesion.uid in reading.typed_by_hand))
     _set_term(segment, LESION_TERMS[lesion.type])
-    doubtful = lesion.certainty is Certainty.UNCERTAIN and state is not ReviewState.ACCEPTED
+    doubtful = is_doubtful(lesion, reading)
     _set_display(node, segment_id, UNCERTAIN_FILL if doubtful else LESION_FILL)
+    node.GetDisplayNode().SetSegmentOpacity2DOutline(segment_id, UNCERTAIN_OUTLINE if doubtful else 1.0)
     node.GetDisplayNode().SetSegmentVisibility(segment_id, state is not ReviewState.REJECTED)
 
 

@@ -1,0 +1,159 @@
+"""Dashed outlines in slice views, which Slicer's segmentation display cannot draw."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+import vtk
+from vtk.util import numpy_support
+
+from LiverTumorAILib.mrml.geometry import image_data, index_to_ras, vtk_matrix
+
+DASH_PIXELS, GAP_PIXELS = 6.0, 5.0
+LINE_WIDTH = 2.0
+
+
+class Outlined(NamedTuple):
+    """A surface (RAS, mm) whose cut with each slice is outlined in a colour (0-1)."""
+
+    surface: vtk.vtkPolyData
+    colour: tuple[float, float, float]
+
+
+class DashedOutlines:
+    """Draws the cuts of surfaces with a slice view's plane as dashed lines.
+
+    Parameters
+    ----------
+    slice_node: vtkMRMLSliceNode
+    renderer: vtkRenderer
+        Of the same view.
+    on_changed: callable
+        Called when the view must be drawn again.
+
+    """
+
+    def __init__(
+        self, slice_node: slicer.vtkMRMLSliceNode, renderer: vtk.vtkRenderer, on_changed: Callable[[], None]
+    ) -> None:
+        self._slice_node, self._renderer, self._on_changed = slice_node, renderer, on_changed
+        self._outlined: list[Outlined] = []
+        self._actors: list[vtk.vtkActor2D] = []
+        self._tag = slice_node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._follow)
+
+    @property
+    def dashes(self) -> list[np.ndarray]:
+        """Ends of the dashes of each surface, pixels of the view (dash, 2, 2)."""
+        return [_ends(actor.GetMapper().GetInput()) for actor in self._actors]
+
+    def show(self, outlined: Sequence[Outlined]) -> None:
+        """Outline these surfaces and no others."""
+        if list(outlined) == self._outlined:
+            return
+        self._clear()
+        self._outlined, self._actors = list(outlined), [_actor(colour) for _surface, colour in outlined]
+        for actor in self._actors:
+            self._renderer.AddViewProp(actor)
+        self._follow()
+        self._on_changed()
+
+    def remove(self) -> None:
+        """Draw nothing any more."""
+        self._clear()
+        self._slice_node.RemoveObserver(self._tag)
+
+    def _clear(self) -> None:
+        for actor in self._actors:
+            self._renderer.RemoveViewProp(actor)
+        self._outlined, self._actors = [], []
+
+    def _follow(self, *_event: object) -> None:
+        for (surface, _colour), actor in zip(self._outlined, self._actors, strict=True):
+            actor.GetMapper().SetInputData(_dashed(_cut(surface, self._slice_node)))
+
+
+def surface_of(mask: sitk.Image) -> vtk.vtkPolyData:
+    """The surface (RAS, mm) of a mask (0 or 1; LPS, mm)."""
+    padded = sitk.ConstantPad(mask, (1, 1, 1), (1, 1, 1), 0)
+    contour = vtk.vtkFlyingEdges3D()
+    contour.SetInputData(image_data(sitk.GetArrayFromImage(padded)))
+    contour.SetValue(0, 0.5)
+    contour.ComputeNormalsOff()
+    return _transformed(contour.GetOutputPort(), vtk_matrix(index_to_ras(padded)))
+
+
+def _cut(surface: vtk.vtkPolyData, slice_node: slicer.vtkMRMLSliceNode) -> vtk.vtkPolyData:
+    """Lines where a surface meets a slice's plane, in the view's pixels."""
+    to_ras = slice_node.GetSliceToRAS()
+    plane = vtk.vtkPlane()
+    plane.SetOrigin(*(to_ras.GetElement(row, 3) for row in range(3)))
+    plane.SetNormal(*(to_ras.GetElement(row, 2) for row in range(3)))
+    cutter = vtk.vtkCutter()
+    cutter.SetInputData(surface)
+    cutter.SetCutFunction(plane)
+    stripper = vtk.vtkStripper()
+    stripper.SetInputConnection(cutter.GetOutputPort())
+    stripper.JoinContiguousSegmentsOn()
+    to_view = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(slice_node.GetXYToRAS(), to_view)
+    return _transformed(stripper.GetOutputPort(), to_view)
+
+
+def _dashed(lines: vtk.vtkPolyData) -> vtk.vtkPolyData:
+    """The same lines, broken into dashes."""
+    points, cells = vtk.vtkPoints(), vtk.vtkCellArray()
+    indices = vtk.vtkIdList()
+    stored = lines.GetLines()
+    stored.InitTraversal()
+    while stored.GetNextCell(indices):
+        line = np.array([lines.GetPoint(indices.GetId(index))[:2] for index in range(indices.GetNumberOfIds())])
+        for dash in _dashes(line):
+            cells.InsertNextCell(len(dash))
+            for x, y in dash:
+                cells.InsertCellPoint(points.InsertNextPoint(x, y, 0.0))
+    result = vtk.vtkPolyData()
+    result.SetPoints(points)
+    result.SetLines(cells)
+    return result
+
+
+def _dashes(line: np.ndarray) -> list[np.ndarray]:
+    """Pieces of a line (points, 2) between gaps, of equal lengths, so that a closed one shows no seam."""
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    count = max(round(along[-1] / (DASH_PIXELS + GAP_PIXELS)), 1)
+    period = along[-1] / count
+    pieces = []
+    for start in np.arange(count) * period:
+        stop = start + period * DASH_PIXELS / (DASH_PIXELS + GAP_PIXELS)
+        at = np.concatenate([[start], along[(along > start) & (along < stop)], [stop]])
+        pieces.append(np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1))
+    return pieces
+
+
+def _ends(lines: vtk.vtkPolyData) -> np.ndarray:
+    if not lines.GetNumberOfLines():
+        return np.zeros((0, 2, 2))
+    points = numpy_support.vtk_to_numpy(lines.GetPoints().GetData())[:, :2]
+    offsets = numpy_support.vtk_to_numpy(lines.GetLines().GetOffsetsArray())
+    return np.stack([points[offsets[:-1]], points[offsets[1:] - 1]], axis=1)
+
+
+def _transformed(port: vtk.vtkAlgorithmOutput, matrix: vtk.vtkMatrix4x4) -> vtk.vtkPolyData:
+    transform = vtk.vtkTransform()
+    transform.SetMatrix(matrix)
+    transformed = vtk.vtkTransformPolyDataFilter()
+    transformed.SetInputConnection(port)
+    transformed.SetTransform(transform)
+    transformed.Update()
+    return transformed.GetOutput()
+
+
+def _actor(colour: tuple[float, float, float]) -> vtk.vtkActor2D:
+    actor = vtk.vtkActor2D()
+    actor.SetMapper(vtk.vtkPolyDataMapper2D())
+    actor.GetMapper().SetInputData(vtk.vtkPolyData())
+    actor.GetProperty().SetColor(*colour)
+    actor.GetProperty().SetLineWidth(LINE_WIDTH)
+    return actor
