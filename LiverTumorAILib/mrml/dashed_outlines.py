@@ -39,39 +39,44 @@ class DashedOutlines:
         self, slice_node: slicer.vtkMRMLSliceNode, renderer: vtk.vtkRenderer, on_changed: Callable[[], None]
     ) -> None:
         self._slice_node, self._renderer, self._on_changed = slice_node, renderer, on_changed
-        self._outlined: list[Outlined] = []
-        self._actors: list[vtk.vtkActor2D] = []
+        self._pairs: list[tuple[Outlined, vtk.vtkActor2D]] = []
         self._tag = slice_node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._follow)
 
     @property
     def dashes(self) -> list[np.ndarray]:
         """Ends of the dashes of each surface, pixels of the view (dash, 2, 2)."""
-        return [_ends(actor.GetMapper().GetInput()) for actor in self._actors]
+        return [_ends(actor.GetMapper().GetInput()) for _outlined, actor in self._pairs]
 
     def show(self, outlined: Sequence[Outlined]) -> None:
         """Outline these surfaces and no others."""
-        if list(outlined) == self._outlined:
-            return
-        self._clear()
-        self._outlined, self._actors = list(outlined), [_actor(colour) for _surface, colour in outlined]
-        for actor in self._actors:
-            self._renderer.AddViewProp(actor)
-        self._follow()
+        before = {id(surface): (colour, actor) for (surface, colour), actor in self._pairs}
+        self._pairs = []
+        for surface, colour in outlined:
+            known = before.get(id(surface))
+            if known is not None and known[0] == colour:
+                actor = before.pop(id(surface))[1]
+            else:
+                actor = _actor(colour)
+                self._renderer.AddViewProp(actor)
+                self._draw(surface, actor)
+            self._pairs.append((Outlined(surface, colour), actor))
+        for _colour, actor in before.values():
+            self._renderer.RemoveViewProp(actor)
         self._on_changed()
 
     def remove(self) -> None:
         """Draw nothing any more."""
-        self._clear()
+        self.show([])
         self._slice_node.RemoveObserver(self._tag)
 
-    def _clear(self) -> None:
-        for actor in self._actors:
-            self._renderer.RemoveViewProp(actor)
-        self._outlined, self._actors = [], []
-
     def _follow(self, *_event: object) -> None:
-        for (surface, _colour), actor in zip(self._outlined, self._actors, strict=True):
-            actor.GetMapper().SetInputData(_dashed(_cut(surface, self._slice_node)))
+        for (surface, _colour), actor in self._pairs:
+            self._draw(surface, actor)
+
+    def _draw(self, surface: vtk.vtkPolyData, actor: vtk.vtkActor2D) -> None:
+        # Most surfaces lie in other slices.
+        met = _meets(surface, self._slice_node)
+        actor.GetMapper().SetInputData(_dashed(_cut(surface, self._slice_node)) if met else vtk.vtkPolyData())
 
 
 def surface_of(mask: sitk.Image) -> vtk.vtkPolyData:
@@ -82,6 +87,14 @@ def surface_of(mask: sitk.Image) -> vtk.vtkPolyData:
     contour.SetValue(0, 0.5)
     contour.ComputeNormalsOff()
     return _transformed(contour.GetOutputPort(), vtk_matrix(index_to_ras(padded)))
+
+
+def _meets(surface: vtk.vtkPolyData, slice_node: slicer.vtkMRMLSliceNode) -> bool:
+    """Whether the box around a surface meets a slice's plane."""
+    to_ras = slice_node.GetSliceToRAS()
+    origin, normal = (np.array([to_ras.GetElement(row, column) for row in range(3)]) for column in (3, 2))
+    low, high = np.reshape(surface.GetBounds(), (3, 2)).T
+    return abs(((low + high) / 2 - origin) @ normal) <= (high - low) / 2 @ abs(normal)
 
 
 def _cut(surface: vtk.vtkPolyData, slice_node: slicer.vtkMRMLSliceNode) -> vtk.vtkPolyData:

@@ -226,12 +226,14 @@ class SceneFindings:
     def _following(self, before: Reading) -> Iterator[None]:
         if self.reading is before:
             return
+        node = self.segmentation
         uids = [lesion.uid for lesion in (*before.lesions, *self.reading.lesions)]
         for uid in dict.fromkeys(uids):
-            if self.segmentation is None:
+            if node is None:
                 return
-            if self._follow_lesion(self.segmentation, uid, before):
+            if self._follow_lesion(node, uid, before):
                 yield
+                node = self.segmentation
         self.show_axes(self._axes_visible)
         save_reading(self._scene, self.original, self.reading)
 
