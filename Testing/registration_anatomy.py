@@ -25,7 +25,20 @@ HU = {
                  "lung": -800, "vessel": 100},
     "plain": {"body": -20, "liver": 55, "spleen": 45, "kidney": 30, "bone": 250, "aorta": 40, "stomach": 15,
               "lung": -800, "vessel": 30},
+    # Signal of a T1-weighted MR; air and lung give none.
+    "mr": {"body": 320, "liver": 210, "spleen": 130, "kidney": 150, "bone": 60, "aorta": 90, "stomach": 70,
+           "lung": 5, "vessel": 110, "air": 0},
 }  # fmt: skip
+
+
+def with_bias(image: sitk.Image, strength: float) -> sitk.Image:
+    """The signal stronger at one end of the body and weaker at the other, by a factor of up to exp(+-strength)."""
+    depth, height, width = image.GetSize()[::-1]
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, size) for size in (depth, height, width)), indexing="ij")
+    factor = np.exp(strength * (0.5 * x - 0.4 * y + 0.1 * z))
+    biased = sitk.GetImageFromArray((sitk.GetArrayFromImage(image) * factor).astype(np.float32))
+    biased.CopyInformation(image)
+    return biased
 
 
 def _vessels() -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +56,7 @@ def _inside(points: np.ndarray, centre: np.ndarray, axes: np.ndarray, edge_mm: f
 
 def density(points: np.ndarray, phase: str) -> np.ndarray:
     """HU at points (..., 3), LPS, mm."""
-    values = np.full(points.shape[:-1], -1000.0)
+    values = np.full(points.shape[:-1], float(HU[phase].get("air", -1000)))
     for centre, axes, name in _ORGANS:
         share = _inside(points, np.array(centre), np.array(axes))
         values += share * (HU[phase][name] - values)

@@ -1,9 +1,11 @@
 """A pair with a known breathing field, and a study of thick and thin phases."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from registration_anatomy import breathing, liver_points, volume
+from registration_anatomy import breathing, liver_points, volume, with_bias
 
 from LiverTumorAILib.progress import Cancelled, Progress
 from LiverTumorAILib.registration import RegistrationResult, Verdict, register, register_study, warp_image, warp_points
@@ -102,6 +104,27 @@ def test_a_turned_phase_is_turned_back() -> None:
     assert error.mean() < 2.0
     assert np.percentile(error, 95) < 5.0
     assert any("turned" in note for note in found.notes)
+
+
+def reoriented() -> tuple[sitk.Image, sitk.Image]:
+    moving = volume("arterial", displacement=breathing, size_mm=SIZE_MM, seed=1)
+    return volume("portal", size_mm=SIZE_MM), sitk.DICOMOrient(moving, "PSR")
+
+
+def mr_with_bias() -> tuple[sitk.Image, sitk.Image]:
+    moving = volume("mr", displacement=breathing, size_mm=SIZE_MM, seed=1)
+    return with_bias(volume("mr", size_mm=SIZE_MM), 0.5), with_bias(moving, -0.5)
+
+
+def ct_and_mr() -> tuple[sitk.Image, sitk.Image]:
+    return volume("portal", size_mm=SIZE_MM), volume("mr", displacement=breathing, size_mm=SIZE_MM, seed=1)
+
+
+@pytest.mark.parametrize("images", [reoriented, mr_with_bias, ct_and_mr])
+def test_orientation_bias_and_modality_do_not_mislead(images: Callable[[], tuple[sitk.Image, sitk.Image]]) -> None:
+    error = liver_error(register(*images()).field)
+    assert error.mean() < 2.0
+    assert np.percentile(error, 95) < 5.0
 
 
 def test_what_the_moving_image_does_not_show_pulls_nothing() -> None:
