@@ -106,6 +106,10 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.exportButton.clicked.connect(self.onExport)
         self.ui.editingSection.contentsCollapsed.connect(self.onEditingCollapsed)
         self.initializeParameterNode()
+        # After a reload the scene holds the review, and nobody enters a module that is open already.
+        self.onSceneEndImport()
+        if self.parent.isEntered:
+            self.enter()
 
     def cleanup(self) -> None:
         """Leave nothing running or lying about when the module is unloaded."""
@@ -157,8 +161,8 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
-    def onSceneEndImport(self, _caller: vtk.vtkObject, _event: str) -> None:
-        """Go on with the review that an opened scene holds."""
+    def onSceneEndImport(self, _caller: vtk.vtkObject | None = None, _event: str = "") -> None:
+        """Go on with the review that the scene holds."""
         if self.findings.shown is None and not self._missing:
             with slicer.util.tryWithErrorDisplay(_("The review in this scene cannot be shown.")):
                 self.analysis.showScene()

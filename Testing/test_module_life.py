@@ -1,5 +1,6 @@
 """The panel from its opening to the closing of the scene."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -76,3 +77,30 @@ def test_a_patient_without_lesions_is_told_so(host, study, tmp_path):
     panel = load_panel(host, write_results_folder(nothing, images, tmp_path / "results"))
     assert "No focal lesion found" in panel.ui.summaryLabel.text()
     assert panel.ui.lesionTable.rowCount() == 0
+
+
+@pytest.fixture
+def own_modules():
+    """A reload imports module and library anew; other tests keep theirs."""
+    before = {name: module for name, module in sys.modules.items() if name.startswith("LiverTumorAI")}
+    yield
+    for name in [name for name in sys.modules if name.startswith("LiverTumorAI")]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_reloading_the_module_brings_the_review_back(own_modules, host, panel, scene):
+    panel.ui.acceptButton.click()
+    nodes = set(owned_nodes(scene))
+    rows = table_texts(panel.ui.lesionTable)
+    panel.onReload()
+    again = host.slicer.modules.LiverTumorAIWidget
+    assert again is not panel
+    wait(host, again)
+    assert table_texts(again.ui.lesionTable) == rows
+    assert again.ui.reviewedLabel.text() == "1 of 3 reviewed"
+    assert set(owned_nodes(scene)) == nodes
+    again.findings.selectLesion(again.findings.shown.reading.lesions[1].uid)
+    again.ui.rejectButton.click()
+    assert again.ui.reviewedLabel.text() == "2 of 3 reviewed"
+    assert host.messages.texts("error") == []

@@ -173,7 +173,7 @@ class LoadedModule:
         QVBoxLayout(self.panel)
         self.panel.setMRMLScene(slicer.mrmlScene)
         self.widget = getattr(self.python, name + "Widget")(self.panel)
-        self.panel._python = self.widget
+        self.panel._python, self.panel._path = self.widget, path
         self.entry._representation = self.panel
         slicer.modules.__dict__[name + "Widget"] = self.widget
         self.widget.setup()
@@ -182,7 +182,7 @@ class LoadedModule:
     def unload(self) -> None:
         self._host.window.remove_module(self.entry)
         self._host.slicer.app.moduleManager()._remove(self.name)
-        self.widget.cleanup()
+        self.panel._python.cleanup()
         self.panel.deleteLater()
         self._host.slicer.modules.__dict__.pop(self.name + "Widget", None)
         sys.modules.pop(self.name, None)

@@ -77,7 +77,18 @@ class qSlicerAbstractModuleWidget(qSlicerWidget):  # noqa: N801
 class qSlicerScriptedLoadableModuleWidget(qSlicerAbstractModuleWidget):  # noqa: N801
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._python = None
+        self._python, self._path = None, None
+
+    def reload(self) -> None:
+        """Make the module's Python widget anew from its file; ``slicer.util.reloadScriptedModule`` ends with it."""
+        import slicer
+
+        from . import pythonqt
+
+        name = type(self._python).__name__
+        self._python = getattr(pythonqt.import_file(self._path), name)(self)
+        slicer.modules.__dict__[name] = self._python
+        self._python.setup()
 
     def self(self):
         return self._python
