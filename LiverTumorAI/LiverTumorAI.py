@@ -42,6 +42,7 @@ _addLibraryPath()
 from LiverTumorAIModule import acquisitions, packages, results  # noqa: E402
 from LiverTumorAIModule.activity import Activity  # noqa: E402
 from LiverTumorAIModule.analysis_panel import CHOOSE_STUDY, AnalysisPanel  # noqa: E402
+from LiverTumorAIModule.drop_target import DropTarget  # noqa: E402
 from LiverTumorAIModule.earlier_results import EarlierResults  # noqa: E402
 from LiverTumorAIModule.findings_panel import FindingsPanel  # noqa: E402
 from LiverTumorAIModule.parameters import LiverTumorAIParameterNode  # noqa: E402
@@ -91,6 +92,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.earlier = EarlierResults(self.ui, self.logic.sessions, self.showResults)
         self.analysis = AnalysisPanel(self.ui, self.activity, self.earlier, self.clearFindings, self.onResults)
         self._findPackages()
+        self._dropTarget = DropTarget(form, self.onDropped)
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -191,6 +193,15 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Load the study in a folder."""
         self.ui.studyPathLineEdit.currentPath = str(path)
         self.onLoad()
+
+    def onDropped(self, folder: Path) -> None:
+        """Open what was dropped onto the panel: results, or else a study."""
+        if self._missing or self.busy:
+            self.activity.say(_("Wait until what is under way has ended, then drop the folder again."))
+        elif (folder / "findings.json").is_file():
+            self.showResults(folder)
+        else:
+            self.openStudy(folder)
 
     def showResults(self, folder: str) -> None:
         """Show a results folder of an earlier analysis, after what is under way."""

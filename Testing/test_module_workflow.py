@@ -8,8 +8,12 @@ pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
 import psutil
+from analytic_findings import analytic_study
 from analytic_network import write_network
-from module_host import backgrounds, click_row, load_panel, table_texts, wait
+from module_host import backgrounds, click_row, load_panel, table_texts, wait, write_results_folder
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication
 from slicer_host import Host
 from test_pipeline import write_study
 
@@ -230,12 +234,37 @@ def test_a_worker_ended_from_outside_is_explained_and_can_be_tried_again(host, a
 
 
 def test_results_asked_for_during_loading_follow_it(host, analyzed, folder, tmp_path):
-    from analytic_findings import analytic_study
-    from module_host import write_results_folder
-
     analyzed.openStudy(folder)
     analyzed.showResults(write_results_folder(*analytic_study(), tmp_path / "results"))
     wait(host, analyzed)
     assert len(table_texts(analyzed.ui.phasesTable)) == 4, "what the results were made of, not what was loaded"
     assert not analyzed.ui.runButton.isEnabled()
     assert len(table_texts(analyzed.ui.lesionTable)) == 3
+
+
+def drop(widget, *paths):
+    """Drag files or folders over a widget and drop them; whether it takes them."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    place, button, none = QPoint(20, 20), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    entered = QDragEnterEvent(place, Qt.DropAction.CopyAction, data, button, none)
+    QApplication.sendEvent(widget, entered)
+    if entered.isAccepted():
+        QApplication.sendEvent(widget, QDropEvent(QPointF(place), Qt.DropAction.CopyAction, data, button, none))
+    return entered.isAccepted()
+
+
+def test_a_study_or_results_can_be_dropped_onto_the_panel(host, analyzed, folder, tmp_path):
+    form = analyzed.ui.disclaimerLabel.parentWidget()
+    assert drop(form, *folder.glob("*.nii.gz"))
+    host.process_events()
+    wait(host, analyzed)
+    assert analyzed.ui.studyPathLineEdit.currentPath == str(folder)
+    assert len(table_texts(analyzed.ui.phasesTable)) == 2
+    results = write_results_folder(*analytic_study(spacing=(5.0, 5.0, 5.0)), tmp_path / "results")
+    assert drop(form, results)
+    host.process_events()
+    wait(host, analyzed)
+    assert len(table_texts(analyzed.ui.lesionTable)) == 3
+    assert not drop(form, folder, tmp_path), "two folders are no study"
+    assert host.messages.texts("error") == []
