@@ -42,6 +42,7 @@ _addLibraryPath()
 from LiverTumorAIModule import acquisitions, packages, results  # noqa: E402
 from LiverTumorAIModule.activity import Activity  # noqa: E402
 from LiverTumorAIModule.analysis_panel import CHOOSE_STUDY, AnalysisPanel  # noqa: E402
+from LiverTumorAIModule.dicom_menu import DicomMenu, study_folder  # noqa: E402
 from LiverTumorAIModule.drop_target import DropTarget  # noqa: E402
 from LiverTumorAIModule.earlier_results import EarlierResults  # noqa: E402
 from LiverTumorAIModule.findings_panel import FindingsPanel  # noqa: E402
@@ -93,6 +94,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.analysis = AnalysisPanel(self.ui, self.activity, self.earlier, self.clearFindings, self.onResults)
         self._findPackages()
         self._dropTarget = DropTarget(form, self.onDropped)
+        self._dicomMenu = DicomMenu(self.ui.dicomButton, self.onDicomChosen)
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -202,6 +204,11 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.showResults(folder)
         else:
             self.openStudy(folder)
+
+    def onDicomChosen(self, files: list[Path]) -> None:
+        """Open a study of the DICOM database."""
+        folder = self.logic.newStudyFolder()
+        self.activity.run(lambda: study_folder(files, folder), self.openStudy)
 
     def showResults(self, folder: str) -> None:
         """Show a results folder of an earlier analysis, after what is under way."""
@@ -324,7 +331,8 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.views.updateButtons()
         self.ui.installButton.visible = bool(self._missing)
         if self._missing:
-            self.ui.loadButton.enabled = self.ui.sceneButton.enabled = self.ui.runButton.enabled = False
+            for button in (self.ui.loadButton, self.ui.sceneButton, self.ui.dicomButton, self.ui.runButton):
+                button.enabled = False
 
     def _findPackages(self) -> None:
         self._missing = packages.missing_packages(self.logic.requirements())

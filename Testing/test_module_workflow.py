@@ -19,6 +19,8 @@ from test_pipeline import write_study
 
 from LiverTumorAILib.lesions.findings_io import read_findings
 from LiverTumorAILib.mrml.nodes import owned_nodes
+from LiverTumorAILib.phantom.dicom_writer import write_dicom_study
+from LiverTumorAILib.study import Modality, Phase
 
 PHASE, REGISTRATION = 1, 4
 
@@ -268,3 +270,60 @@ def test_a_study_or_results_can_be_dropped_onto_the_panel(host, analyzed, folder
     assert len(table_texts(analyzed.ui.lesionTable)) == 3
     assert not drop(form, folder, tmp_path), "two folders are no study"
     assert host.messages.texts("error") == []
+
+
+@pytest.fixture
+def imported(host, tmp_path):
+    """Two patients in Slicer's DICOM database."""
+    _, images = analytic_study(spacing=(6.0, 6.0, 6.0))
+    phases = {phase: images[phase] for phase in (Phase.ARTERIAL, Phase.PORTAL_VENOUS)}
+    for seed in (1, 2):
+        write_dicom_study(phases, Modality.CT, tmp_path / f"patient-{seed}", seed)
+    database = host.slicer.app.dicomDatabase()
+    for file in sorted(tmp_path.rglob("*.dcm")):
+        database.insert(str(file), False)
+    yield tmp_path
+    database._files.clear()
+
+
+def choose_study(panel, patient):
+    """Open the menu of the DICOM database and choose the patient's only study."""
+    panel._dicomMenu._menu.aboutToShow.emit()
+    (menu,) = (action.menu() for action in panel._dicomMenu._menu.actions() if action.text() == patient)
+    menu.aboutToShow.emit()
+    (study,) = menu.actions()
+    study.trigger()
+
+
+def test_a_study_of_the_dicom_database_can_be_chosen(host, analyzed, imported):
+    choose_study(analyzed, "Phantom^002")
+    wait(host, analyzed)
+    assert host.messages.texts("error") == []
+    assert analyzed.ui.studyPathLineEdit.currentPath == str(imported / "patient-2")
+    rows = table_texts(analyzed.ui.phasesTable)
+    assert [analyzed.ui.phasesTable.cellWidget(row, PHASE).currentText() for row in range(2)] == [
+        "arterial",
+        "portal venous",
+    ]
+    assert len(rows) == 2
+
+
+def test_a_study_that_lies_among_other_files_is_taken_alone(imported, tmp_path_factory):
+    from LiverTumorAIModule.dicom_menu import study_folder
+
+    files = sorted((imported / "patient-1").rglob("*.dcm"))
+    new = tmp_path_factory.mktemp("study") / "study"
+    assert study_folder(files, new) == imported / "patient-1"
+    first = files[: len(files) // 2]
+    assert study_folder(first, new) in {new, first[0].parent}
+    (imported / "patient-1" / "letter.txt").write_text("nothing to see", encoding="utf-8")
+    alone = study_folder(files, new.with_name("other"))
+    assert sorted(file.read_bytes() for file in alone.iterdir()) == sorted(file.read_bytes() for file in files)
+
+
+def test_a_study_whose_files_are_gone_gives_one_clear_line(host, analyzed, imported):
+    next((imported / "patient-1").rglob("*.dcm")).unlink()
+    choose_study(analyzed, "Phantom^001")
+    wait(host, analyzed)
+    (message,) = host.messages.texts("error")
+    assert "Files of this study are gone" in message and "Phantom" not in message

@@ -143,7 +143,7 @@ class AnalysisPanel:
     def updateButtons(self) -> None:
         """Enable what can be done now."""
         busy = self._activity.is_busy
-        self.ui.loadButton.enabled = self.ui.sceneButton.enabled = not busy
+        self.ui.loadButton.enabled = self.ui.sceneButton.enabled = self.ui.dicomButton.enabled = not busy
         self.ui.runButton.enabled = not busy and bool(self.phases.phases)
         self.ui.cancelButton.enabled = self._activity.is_cancellable
         self.ui.phasesTable.enabled = not busy

@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
 from .core import Core
+from .dicom_database import ctkDICOMDatabase
 from .environment import font_files
 from .io_manager import qSlicerIOManager
 from .modules import qSlicerModuleManager
@@ -52,6 +53,7 @@ class qSlicerApplication(QApplication):  # noqa: N801
         self._io = qSlicerIOManager()
         self._manager = qSlicerModuleManager()
         self._settings = QSettings()
+        self._dicom_database = ctkDICOMDatabase()
 
     def _set_font(self) -> None:
         if not QFontDatabase.families():
@@ -74,6 +76,9 @@ class qSlicerApplication(QApplication):  # noqa: N801
 
     def setLayoutManager(self, manager) -> None:
         self._layout_manager = manager
+
+    def dicomDatabase(self) -> ctkDICOMDatabase:
+        return self._dicom_database
 
     def moduleManager(self) -> qSlicerModuleManager:
         return self._manager

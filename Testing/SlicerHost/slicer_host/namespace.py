@@ -12,6 +12,7 @@ from . import (
     ctk,
     ctk_numbers,
     ctk_paths,
+    dicom_database,
     layout,
     mrml_widgets,
     packages,
@@ -57,7 +58,7 @@ def slicer_classes() -> dict[str, type]:
 
 def ctk_classes() -> dict[str, type]:
     """Classes offered as ``ctk.ctkXxx``."""
-    items = [item for source in (ctk, ctk_numbers, ctk_paths) for item in vars(source).items()]
+    items = [item for source in (ctk, ctk_numbers, ctk_paths, dicom_database) for item in vars(source).items()]
     return {name: item for name, item in items if isinstance(item, type) and name.startswith("ctk")}
 
 
