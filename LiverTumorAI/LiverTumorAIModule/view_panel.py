@@ -290,6 +290,9 @@ class ViewPanel:
         doubts = self.shown.visible_doubts() if self.shown else []
         known = {id(mask): surface for mask, surface in self._surfaces}
         self._surfaces = [(mask, known.get(id(mask)) or surface_of(mask)) for mask, _colour in doubts]
-        outlined = [Outlined(surface, colour) for (_, surface), (_, colour) in zip(self._surfaces, doubts, strict=True)]
+        opacity = self.shown.segmentation.GetDisplayNode().GetOpacity2DOutline() if doubts else 1.0
+        outlined = [
+            Outlined(surface, colour, opacity) for (_, surface), (_, colour) in zip(self._surfaces, doubts, strict=True)
+        ]
         for outlines in self._outlines:
             outlines.show(outlined)

@@ -16,10 +16,11 @@ LINE_WIDTH = 2.0
 
 
 class Outlined(NamedTuple):
-    """A surface (RAS, mm) whose cut with each slice is outlined in a colour (0-1)."""
+    """A surface (RAS, mm) whose cut with each slice is outlined in a colour (0-1), with an opacity (0-1)."""
 
     surface: vtk.vtkPolyData
     colour: tuple[float, float, float]
+    opacity: float = 1.0
 
 
 class DashedOutlines:
@@ -49,18 +50,18 @@ class DashedOutlines:
 
     def show(self, outlined: Sequence[Outlined]) -> None:
         """Outline these surfaces and no others."""
-        before = {id(surface): (colour, actor) for (surface, colour), actor in self._pairs}
+        before = {id(known.surface): actor for known, actor in self._pairs}
         self._pairs = []
-        for surface, colour in outlined:
-            known = before.get(id(surface))
-            if known is not None and known[0] == colour:
-                actor = before.pop(id(surface))[1]
-            else:
-                actor = _actor(colour)
+        for each in outlined:
+            actor = before.pop(id(each.surface), None)
+            if actor is None:
+                actor = _actor()
                 self._renderer.AddViewProp(actor)
-                self._draw(surface, actor)
-            self._pairs.append((Outlined(surface, colour), actor))
-        for _colour, actor in before.values():
+                self._draw(each.surface, actor)
+            actor.GetProperty().SetColor(*each.colour)
+            actor.GetProperty().SetOpacity(each.opacity)
+            self._pairs.append((each, actor))
+        for actor in before.values():
             self._renderer.RemoveViewProp(actor)
         self._on_changed()
 
@@ -70,8 +71,8 @@ class DashedOutlines:
         self._slice_node.RemoveObserver(self._tag)
 
     def _follow(self, *_event: object) -> None:
-        for (surface, _colour), actor in self._pairs:
-            self._draw(surface, actor)
+        for each, actor in self._pairs:
+            self._draw(each.surface, actor)
 
     def _draw(self, surface: vtk.vtkPolyData, actor: vtk.vtkActor2D) -> None:
         # Most surfaces lie in other slices.
@@ -163,10 +164,9 @@ def _transformed(port: vtk.vtkAlgorithmOutput, matrix: vtk.vtkMatrix4x4) -> vtk.
     return transformed.GetOutput()
 
 
-def _actor(colour: tuple[float, float, float]) -> vtk.vtkActor2D:
+def _actor() -> vtk.vtkActor2D:
     actor = vtk.vtkActor2D()
     actor.SetMapper(vtk.vtkPolyDataMapper2D())
     actor.GetMapper().SetInputData(vtk.vtkPolyData())
-    actor.GetProperty().SetColor(*colour)
     actor.GetProperty().SetLineWidth(LINE_WIDTH)
     return actor
