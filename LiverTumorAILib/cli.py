@@ -20,26 +20,27 @@ from LiverTumorAILib.progress import Cancelled, Progress, ProgressEvent
 
 
 class ProgressBar:
-    """Stage, bar, percentage and remaining time on standard error; a line for each stage where that is no terminal."""
+    """Stage, bar, percentage and remaining time on standard error; a line for each step where that is no terminal."""
 
     def __init__(self) -> None:
-        self._stage = ""
+        self._shown = ""
         self._bar = tqdm(
             total=100,
             file=sys.stderr,
             leave=False,
-            bar_format="{desc:<28.28} {bar:30} {percentage:3.0f}%{postfix}",
+            bar_format="{desc:<44.44} {bar:20} {percentage:3.0f}%{postfix}",
             disable=None,
         )
 
     def show(self, event: ProgressEvent) -> None:
         """Draw an event."""
+        text = ": ".join(filter(None, (event.stage, event.message))) or self._shown
         if self._bar.disable:
-            if event.stage != self._stage:
-                print(f"{event.stage} ...", file=sys.stderr, flush=True)
-            self._stage = event.stage
+            if text != self._shown:
+                print(f"{text} ...", file=sys.stderr, flush=True)
+            self._shown = text
             return
-        self._bar.set_description_str(event.stage, refresh=False)
+        self._bar.set_description_str(text, refresh=False)
         if event.remaining_seconds is not None:
             self._bar.set_postfix_str(f"{event.remaining_seconds:.0f} s left", refresh=False)
         self._bar.n = round(100 * event.fraction)
