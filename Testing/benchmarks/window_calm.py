@@ -1,8 +1,9 @@
 """How long the window's thread works without a pause while a study is shown, reviewed and corrected.
 
-    python Testing/benchmarks/window_calm.py --slices 75 --lesions 30 --studies 20
+    python Testing/benchmarks/window_calm.py --slices 75 --lesions 30 --studies 20 --sensitivity RESULTS
 
-A study of 512 x 512 voxels with two phases and many lesions. Times are the thread's own processor time for each turn
+RESULTS is what `analyze --cascade multi-sensitivity` left; without it the slider is not measured. The other study is
+made here: 512 x 512 voxels, two phases, many lesions. Times are the thread's own processor time for each turn
 of the event loop, so that other programs do not count. Memory is the process's, after each of several studies.
 """
 
@@ -73,12 +74,22 @@ class Turns:
         print(f"{what:32} {1000 * longest:6.0f} ms", flush=True)
 
 
+def move_slider(turns: Turns, panel: object, step: int) -> None:
+    """Move the sensitivity by some factors; print the longest turn, and how long until the lesions are shown."""
+    slider, sensitivity = panel.ui.sensitivitySlider, panel.findings.sensitivity
+    started = time.perf_counter()
+    turns.run("sensitivity", lambda: slider.setValue(slider.value() + step), until=lambda: not sensitivity.is_busy)
+    count = len(panel.findings.shown.reading.lesions)
+    print(f"  {panel.ui.sensitivityLabel.text()}, {count} lesions, wall time {time.perf_counter() - started - 1:.1f} s")
+
+
 def main() -> None:
     """Print the longest turn of each action, then memory over studies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slices", type=int, default=75)
     parser.add_argument("--lesions", type=int, default=30)
     parser.add_argument("--studies", type=int, default=5)
+    parser.add_argument("--sensitivity", type=Path)
     options = parser.parse_args()
     findings, images = large_study(options.slices, options.lesions)
     with tempfile.TemporaryDirectory() as folder, Host(size=(1280, 800)) as host:
@@ -100,6 +111,10 @@ def main() -> None:
         started = time.perf_counter()
         turns.run("click on a lesion", lambda: corrections.addAt((-30, -45, -18)), lambda: not corrections.is_busy)
         print(f"  until it is drawn, wall time: {time.perf_counter() - started - 1:.1f} s")
+        if options.sensitivity:
+            turns.run("show them", lambda: panel.showResults(options.sensitivity), lambda: not panel.busy)
+            for step in (-3, 4, -1):
+                move_slider(turns, panel, step)
         for number in range(options.studies):
             panel.showResults(results)
             host.wait_until(lambda: not panel.busy, 600)
