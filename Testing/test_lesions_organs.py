@@ -152,6 +152,20 @@ def test_lesions_below_the_smallest_volume_are_dropped():
     assert array_of(labels)[0, 0, 0] == 0
 
 
+def test_lesions_that_are_nowhere_probable_enough_are_dropped_whatever_their_type():
+    mask = np.zeros((6, 8, 8), bool)
+    mask[:2, :3, :3] = mask[4:, 5:, 5:] = True
+    maps = maps_of(mask.shape, liver=0.4, HCC=0.3, CYST=0.3)
+    maps.probabilities[CLASSES.index("HCC"), 5, 6, 6] = 0.6
+    maps.probabilities[CLASSES.index("liver"), 5, 6, 6] = 0.1
+    reference = maps.grid.image(np.zeros(mask.shape, np.uint8))
+    assert len(find_instances(mask, maps, reference)[1]) == 2
+    labels, (lesion,) = find_instances(mask, maps, reference, least_peak=0.8)
+    np.testing.assert_array_equal(array_of(labels) == 1, mask & (np.arange(6) > 3)[:, None, None])
+    assert lesion.label == 1
+    assert find_instances(mask, maps, reference, least_peak=0.95)[1] == ()
+
+
 def body_with_liver(centre_x):
     """A body 300 mm wide and a mask of 64 ml whose centre lies at a column."""
     values = np.full((40, 100, 160), -1000, np.float32)

@@ -65,6 +65,8 @@ def find_instances(
     reference: sitk.Image,
     smallest_mm3: float = SMALLEST_LESION_MM3,
     separate: Callable[[np.ndarray], np.ndarray] = connected_lesions,
+    *,
+    least_peak: float = 0.0,
 ) -> tuple[sitk.Image, tuple[LesionInstance, ...]]:
     """Individual lesions, whatever types the network gives their voxels.
 
@@ -80,6 +82,8 @@ def find_instances(
         Smaller ones are dropped.
     separate: callable
         Numbers individual lesions in a mask: `connected_lesions` or `seg2det`.
+    least_peak: float
+        One that is nowhere so probable (0-1), of whatever type, is dropped.
 
     Returns
     -------
@@ -90,6 +94,8 @@ def find_instances(
 
     """
     labels = labels_by_volume(separate(lesions), smallest_mm3 / float(np.prod(reference.GetSpacing())))
+    if least_peak:
+        labels = labels_by_volume(np.where((_peaks(labels, maps, reference) >= least_peak)[labels], labels, 0))
     image = sitk.GetImageFromArray(labels)
     image.CopyInformation(reference)
     probabilities = _mean_probabilities(labels, maps, reference)
@@ -109,6 +115,15 @@ def labels_by_volume(parts: np.ndarray, smallest_voxels: float = 1) -> np.ndarra
     renumbered = np.zeros(len(sizes), np.uint16)
     renumbered[order] = np.arange(1, len(order) + 1)
     return renumbered[parts]
+
+
+def _peaks(labels: np.ndarray, maps: ProbabilityMaps, reference: sitk.Image) -> np.ndarray:
+    """Greatest probability of being any lesion in each label; that of label 0 is 0."""
+    voxels = np.argwhere(labels)
+    kinds = [name for name in maps.classes if lesion_type_of_class(name)]
+    peaks = np.zeros(int(labels.max(initial=0)) + 1)
+    np.maximum.at(peaks, labels[tuple(voxels.T)], maps.sample(reference, voxels, kinds).sum(axis=1))
+    return peaks
 
 
 def _mean_probabilities(labels: np.ndarray, maps: ProbabilityMaps, reference: sitk.Image) -> np.ndarray:

@@ -152,7 +152,7 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         encoder_convolutions=(1, 2, 2, 2, 2),
         decoder_convolutions=(1, 2, 2, 2),
         deep_supervision=1,
-        steps=1200,
+        steps=4000,
         learning_rate=0.003,
         seed=12,
     ),
