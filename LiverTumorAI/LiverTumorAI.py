@@ -42,12 +42,11 @@ _addLibraryPath()
 from LiverTumorAIModule import acquisitions, packages, results  # noqa: E402
 from LiverTumorAIModule.activity import Activity  # noqa: E402
 from LiverTumorAIModule.analysis_panel import CHOOSE_STUDY, AnalysisPanel  # noqa: E402
-from LiverTumorAIModule.dicom_menu import DicomMenu, study_folder  # noqa: E402
-from LiverTumorAIModule.drop_target import DropTarget  # noqa: E402
 from LiverTumorAIModule.earlier_results import EarlierResults  # noqa: E402
 from LiverTumorAIModule.findings_panel import FindingsPanel  # noqa: E402
 from LiverTumorAIModule.parameters import LiverTumorAIParameterNode  # noqa: E402
 from LiverTumorAIModule.sessions import Sessions  # noqa: E402
+from LiverTumorAIModule.study_sources import StudySources  # noqa: E402
 from LiverTumorAIModule.view_panel import ViewPanel  # noqa: E402
 
 
@@ -92,17 +91,14 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.views = ViewPanel(self.ui, self.findings)
         self.earlier = EarlierResults(self.ui, self.logic.sessions, self.showResults)
         self.analysis = AnalysisPanel(self.ui, self.activity, self.earlier, self.clearFindings, self.onResults)
+        self.sources = StudySources(self.ui, self.logic, self.activity, self.analysis)
         self._findPackages()
-        self._dropTarget = DropTarget(form, self.onDropped)
-        self._dicomMenu = DicomMenu(self.ui.dicomButton, self.onDicomChosen)
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.ui.studyPathLineEdit.currentPathChanged.connect(self.onStudyPathChanged)
         self.ui.cascadeComboBox.currentIndexChanged.connect(self.onCascadeChanged)
-        self.ui.loadButton.clicked.connect(self.onLoad)
-        self.ui.sceneButton.clicked.connect(self.onLoadScene)
         self.ui.runButton.clicked.connect(self.onRun)
         self.ui.cancelButton.clicked.connect(self.activity.cancel)
         self.ui.installButton.clicked.connect(self.onInstall)
@@ -193,49 +189,11 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def openStudy(self, path: str) -> None:
         """Load the study in a folder."""
-        self.ui.studyPathLineEdit.currentPath = str(path)
-        self.onLoad()
-
-    def onDropped(self, folder: Path) -> None:
-        """Open what was dropped onto the panel: results, or else a study."""
-        if self._missing or self.busy:
-            self.activity.say(_("Wait until what is under way has ended, then drop the folder again."))
-        elif (folder / "findings.json").is_file():
-            self.showResults(folder)
-        else:
-            self.openStudy(folder)
-
-    def onDicomChosen(self, files: list[Path]) -> None:
-        """Open a study of the DICOM database."""
-        folder = self.logic.newStudyFolder()
-        self.activity.run(lambda: study_folder(files, folder), self.openStudy)
+        self.sources.openFolder(path)
 
     def showResults(self, folder: str) -> None:
         """Show a results folder of an earlier analysis, after what is under way."""
         self.analysis.showResults(Path(folder))
-
-    def onLoad(self) -> None:
-        """Find the phases of the chosen study."""
-        path = self.ui.studyPathLineEdit.currentPath.strip()
-        if not path:
-            self.activity.say(CHOOSE_STUDY)
-            return
-        with slicer.util.tryWithErrorDisplay(_("The study cannot be loaded.")):
-            self.ui.studyPathLineEdit.addCurrentPathToHistory()
-            self.analysis.load(self.logic.makeLoadJob(path))
-
-    def onLoadScene(self) -> None:
-        """Take the volumes that are in the scene as the study."""
-        with slicer.util.tryWithErrorDisplay(_("The volumes in the scene cannot be used.")):
-            from LiverTumorAILib.mrml.volume_images import foreign_volumes
-
-            images, folder = foreign_volumes(slicer.mrmlScene), self.logic.newStudyFolder()
-
-            def load(names: dict[str, str]) -> None:
-                self.ui.studyPathLineEdit.currentPath = str(folder)
-                self.analysis.load(self.logic.makeLoadJob(str(folder)), names)
-
-            self.activity.run(lambda: acquisitions.write_volumes(images, folder), load)
 
     def onRun(self) -> None:
         """Analyze the study with the phases as they stand in the table."""

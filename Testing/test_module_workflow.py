@@ -288,8 +288,8 @@ def imported(host, tmp_path):
 
 def choose_study(panel, patient):
     """Open the menu of the DICOM database and choose the patient's only study."""
-    panel._dicomMenu._menu.aboutToShow.emit()
-    (menu,) = (action.menu() for action in panel._dicomMenu._menu.actions() if action.text() == patient)
+    panel.sources._dicom._menu.aboutToShow.emit()
+    (menu,) = (action.menu() for action in panel.sources._dicom._menu.actions() if action.text() == patient)
     menu.aboutToShow.emit()
     (study,) = menu.actions()
     study.trigger()
