@@ -1,8 +1,13 @@
 """Phases on any grid become class probabilities, and these become labels on the reference grid."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_inference_store import linear_card, linear_onnx
@@ -210,3 +215,30 @@ def test_percentiles_come_from_the_body_whatever_the_signals_scale():
 def test_without_a_body_nothing_is_cropped():
     air = {Phase.ARTERIAL: np.full((6, 7, 8), -1000.0)}
     assert body_box(air, IntensityNormalisation("window", -150, 250)) == (slice(0, 6), slice(0, 7), slice(0, 8))
+
+
+def test_threads_may_look_at_maps_together_with_any_threading_layer():
+    """Numba's own layer, the only one on some computers, ends a process that starts two parallel loops at once."""
+    script = """
+import threading
+import numpy as np
+import SimpleITK as sitk
+from LiverTumorAILib.inference import NetworkGrid, ProbabilityMaps
+
+values = np.random.default_rng(1).random((2, 20, 40, 40)).astype(np.float16)
+maps = ProbabilityMaps(("background", "HCC"), values, NetworkGrid((20, 40, 40), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0)))
+image = sitk.Image(80, 80, 40, sitk.sitkUInt8)
+
+def look():
+    for _ in range(20):
+        maps.labels_on(image)
+        maps.probability_on(image, "HCC")
+
+threads = [threading.Thread(target=look) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=ROOT, timeout=300)

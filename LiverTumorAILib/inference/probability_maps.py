@@ -1,5 +1,6 @@
 """Class probabilities on a network's grid, and the way back to the reference grid."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -11,6 +12,8 @@ import SimpleITK as sitk
 from LiverTumorAILib.inference.grid import NetworkGrid
 
 _SLAB_VOXELS = 4_000_000
+_ONE_AT_A_TIME = threading.Lock()
+"""The threading layer that numba has everywhere ends the process when two threads start parallel loops."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class ProbabilityMaps:
         """
         labels = np.zeros(reference.GetSize()[::-1], np.uint8)
         for slab, part, matrix, offset in self._slabs(labels.shape, reference):
-            _most_probable(np.ascontiguousarray(np.moveaxis(part, 0, -1)), matrix, offset, labels[slab])
+            with _ONE_AT_A_TIME:
+                _most_probable(np.ascontiguousarray(np.moveaxis(part, 0, -1)), matrix, offset, labels[slab])
         image = sitk.GetImageFromArray(labels)
         image.CopyInformation(reference)
         return image
@@ -73,7 +77,8 @@ class ProbabilityMaps:
         outside = 1.0 if index == 0 else 0.0
         values = np.full(reference.GetSize()[::-1], outside, np.float32)
         for slab, part, matrix, offset in self._slabs(values.shape, reference, slice(index, index + 1)):
-            _interpolate(part[0], matrix, offset, values[slab])
+            with _ONE_AT_A_TIME:
+                _interpolate(part[0], matrix, offset, values[slab])
         image = sitk.GetImageFromArray(values)
         image.CopyInformation(reference)
         return image
@@ -106,7 +111,8 @@ class ProbabilityMaps:
         box = tuple(slice(first, last) for first, last in zip(low, np.maximum(low, high), strict=True))
         part = self.probabilities[([self.classes.index(name) for name in class_names], *box)].astype(np.float32)
         if part.size:
-            _interpolate_at(np.ascontiguousarray(np.moveaxis(part, 0, -1)), matrix, offset - low, voxels, result)
+            with _ONE_AT_A_TIME:
+                _interpolate_at(np.ascontiguousarray(np.moveaxis(part, 0, -1)), matrix, offset - low, voxels, result)
         return result
 
     def _slabs(self, shape: tuple[int, int, int], reference: sitk.Image, classes: slice = slice(None)):  # noqa: ANN202
