@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from LiverTumorAILib.cascades import get_cascade, require_phases
 from LiverTumorAILib.cascades.assembly import with_seconds
-from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions import Findings
+from LiverTumorAILib.memory import require_memory
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy, register_study
 from LiverTumorAILib.study import Phase, Study, load_study
@@ -96,10 +95,4 @@ def check_memory(study: Study) -> None:
     """Raise LiverTumorAIError if analyzing a study would exhaust the memory."""
     voxels = int(np.prod(study.volume(study.reference_phase).image.GetSize()))
     needed = voxels * (BYTES_FOR_FINDINGS + BYTES_FOR_EACH_PHASE * len(study.phases))
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise LiverTumorAIError(
-            f"Analyzing the study needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free",
-            f"{study.reference_phase.title} phase",
-            "Close other programs, or choose thicker series",
-        )
+    require_memory(needed, "Analyzing the study", f"{study.reference_phase.title} phase")

@@ -27,7 +27,7 @@ LAYERS = (
     "demo",
     "cli",
 )
-ABOVE_ALL = {"errors", "progress", "folders", "__init__"}
+ABOVE_ALL = {"errors", "progress", "folders", "memory", "__init__"}
 ONLY_IN = {"slicer": {"mrml"}, "vtk": {"mrml"}, "torch": {"networks", "training"}, "qt": set(), "PySide6": set()}
 FILES = sorted(LIBRARY.rglob("*.py"))
 

@@ -18,22 +18,7 @@ _BYTES = np.uint64(0x0101010101010101)
 
 
 def describe(image: np.ndarray, step: int, arrays: ModuleType) -> np.ndarray:
-    """Self-similarity context descriptors, computed by an array module: numpy or cupy.
-
-    Parameters
-    ----------
-    image: numpy.ndarray
-        float32 (z, y, x) on an isotropic grid, NaN where unknown.
-    step: int
-        Distance of the compared patches from the centre, in voxels.
-    arrays: module
-
-    Returns
-    -------
-    numpy.ndarray
-        uint64 (z, y, x); `UNKNOWN` where the image is NaN.
-
-    """
+    """Self-similarity context descriptors, by numpy or cupy; parameters and result as of `descriptors.describe`."""
     filled = arrays.asarray(fill_unknown(image))
     distances = [_patch_distance(filled, offset, arrays) for offset in DIAGONALS * step]
     mean = float(sum(float(distance[:, ::2, ::2].mean()) for distance in distances)) / len(distances)

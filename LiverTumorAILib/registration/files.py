@@ -3,10 +3,10 @@
 import math
 from pathlib import Path
 
-import psutil
 import SimpleITK as sitk
 
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.memory import require_memory
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration.register import register
 from LiverTumorAILib.registration.registered_study import RegistrationResult
@@ -75,13 +75,7 @@ def _require_memory(fixed: Path, moving: Path) -> None:
     needed = sum(
         bytes_for_each * _voxels(path) for path, bytes_for_each in ((fixed, _FIXED_BYTES), (moving, _MOVING_BYTES))
     )
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise LiverTumorAIError(
-            f"Registering needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free",
-            f"{fixed.name}, {moving.name}",
-            "Close other programs, or choose thicker series",
-        )
+    require_memory(needed, "Registering", f"{fixed.name}, {moving.name}")
 
 
 def _voxels(path: Path) -> int:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import psutil
 import SimpleITK as sitk
 
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.memory import require_memory
 from LiverTumorAILib.study.study import Modality
 
 _COPIES_IN_MEMORY = 2.5
@@ -58,14 +58,7 @@ def check_numbers(bad: int, where: str) -> None:
 
 def check_memory(byte_count: int, where: str) -> None:
     """Raise LiverTumorAIError if reading volumes of so many bytes would exhaust the memory."""
-    needed = byte_count * _COPIES_IN_MEMORY
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise LiverTumorAIError(
-            f"The study needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free",
-            where,
-            "Close other programs, or choose fewer or thicker series",
-        )
+    require_memory(byte_count * _COPIES_IN_MEMORY, "The study", where, "choose fewer or thicker series")
 
 
 def modality_of_values(image: sitk.Image) -> Modality:
