@@ -8,7 +8,7 @@ itself after the method's field forward and its field of the swapped pair back.
 
 Each method runs in a process of its own. SimpleITK's come with this project. The others are looked for in --peers: the
 virtual environments `ants` (with antspyx), `elastix` (itk-elastix) and `convex` (convexAdam), and `deedsBCV` with the
-authors' binaries; what is not there is reported as missing.
+authors' program; what is not there is reported as missing.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def command(method: str, folder: Path, peers: Path | None) -> list[str] | None:
         return [str(python), *line] if python and python.exists() else None
     if method.startswith("deeds"):
         binaries = peers and peers / "deedsBCV"
-        there = binaries and (binaries / "deedsBCV").exists() and (binaries / "applyBCVfloat").exists()
+        there = binaries and (binaries / "deedsBCV").exists()
         return [sys.executable, *line, "--binaries", str(binaries)] if there else None
     return [sys.executable, *line]
 

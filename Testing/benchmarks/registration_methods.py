@@ -135,7 +135,7 @@ def convex_adam(folder: Path, clock: Clock) -> None:
 
 
 def deeds(folder: Path, clock: Clock, binaries: Path, search: str = "8x7x6x5x4") -> None:
-    """The authors' deedsBCV; its field is read by letting it warp images of the voxels' positions."""
+    """The authors' deedsBCV; its field is read from the control points that it writes."""
     import SimpleITK as sitk
 
     fixed, moving = _read(folder, on_one_grid=True)
@@ -144,18 +144,21 @@ def deeds(folder: Path, clock: Clock, binaries: Path, search: str = "8x7x6x5x4")
     command = [str(binaries / "deedsBCV"), "-F", names[0], "-M", names[1], "-O", names[2], "-L", search]
     with clock.running():
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    positions = np.stack(np.meshgrid(*map(np.arange, fixed.GetSize()[::-1]), indexing="ij"), axis=-1)
-    warped = np.empty(positions.shape, np.float32)
-    for axis in range(3):
-        image = sitk.GetImageFromArray((positions[..., axis] + 1).astype(np.float32))
-        image.CopyInformation(fixed)
-        files = [str(folder / f"{name}.nii.gz") for name in ("position", "position_warped")]
-        sitk.WriteImage(image, files[0])
-        apply = [str(binaries / "applyBCVfloat"), "-M", files[0], "-O", names[2], "-D", files[1]]
-        subprocess.run(apply, check=True, stdout=subprocess.DEVNULL)
-        warped[..., axis] = sitk.GetArrayFromImage(sitk.ReadImage(files[1]))
-    known = (warped > 0.5).all(axis=-1, keepdims=True)
-    _write_voxels(np.where(known, warped - 1 - positions, 0), fixed, folder)
+    control = np.fromfile(folder / "deeds_displacements.dat", np.float32).reshape(3, -1)
+    _write_voxels(_upsampled_as_deeds_does(control, fixed.GetSize()[::-1]), fixed, folder)
+
+
+def _upsampled_as_deeds_does(control: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Displacements in voxels (z, y, x, 3), linear between control points, from its components along y, x and z."""
+    from scipy.ndimage import map_coordinates
+
+    step = round((np.prod(shape) / control.shape[1]) ** (1 / 3))
+    points = [size // step for size in shape]
+    positions = np.meshgrid(
+        *(np.arange(n, dtype=np.float32) * (m / n) for n, m in zip(shape, points, strict=True)), indexing="ij"
+    )
+    parts = control.reshape(3, *points)[[2, 0, 1]]
+    return np.stack([map_coordinates(part, positions, order=1, mode="nearest") for part in parts], axis=-1)
 
 
 def deeds_fast(folder: Path, clock: Clock, binaries: Path) -> None:
@@ -199,7 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("method", choices=METHODS)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--binaries", type=Path, help="folder of deedsBCV and applyBCVfloat")
+    parser.add_argument("--binaries", type=Path, help="folder of deedsBCV")
     arguments = parser.parse_args()
     clock = Clock()
     more = (arguments.binaries,) if arguments.method.startswith("deeds") else ()
