@@ -174,6 +174,14 @@ def test_a_liver_that_is_cut_off_is_named_and_makes_normal_uncertain(run):
     assert findings.patient.certainty is Certainty.UNCERTAIN
 
 
+def test_what_is_too_small_for_a_whole_liver_is_said(run):
+    image = abdomen()
+    values = sitk.GetArrayFromImage(image)
+    values[inside(image, *LIVER) & ~inside(image, LIVER[0], (40, 35, 40))] = -150
+    (warning,) = run(study_of(make_image(values, image))).warnings
+    assert warning.startswith("Only 2") and "ml of liver" in warning
+
+
 def test_a_study_without_liver_is_refused(run):
     chest = abdomen(((-40, 0, 0), (75, 60, 65), -150), ((0, 0, 0), (15, 15, 15), "liver"))
     with pytest.raises(LiverTumorAIError, match="No liver found in the field of view"):

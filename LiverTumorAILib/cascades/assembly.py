@@ -31,6 +31,9 @@ from LiverTumorAILib.study import Modality
 
 LIVER_CUT = "The liver reaches the edge of the images: lesions beyond it are not seen, its volume is too small"
 
+SMALL_LIVER_ML = 600.0
+"""Of adults. What the liver networks drew in parts of real CT without liver mostly had 300 to 540 ml."""
+
 
 @dataclass(frozen=True)
 class Segmented:
@@ -93,8 +96,12 @@ def assemble_findings(
     lesions = _lesions(study, segmented, measurements, heatmaps)
     liver = whole_liver(sitk.GetArrayViewFromImage(organs), sitk.GetArrayViewFromImage(labels))
     cut = (LIVER_CUT,) if _reaches_edge(liver) else ()
+    liver_mm3 = float(liver.sum() * np.prod(organs.GetSpacing()))
     looked_at = study.study.modality is Modality.CT and not lesions_only
     uneven = uneven_liver_warnings(organs, labels, study.reference) if looked_at else ()
+    small = ()
+    if looked_at and liver_mm3 < 1000 * SMALL_LIVER_ML:
+        small = (f"Only {liver_mm3 / 1000:.0f} ml of liver: it is cut off, or resected, or what was found is none",)
     seconds = {**provenance.seconds, "measurement": time.perf_counter() - started}
     return Findings(
         modality=study.study.modality,
@@ -103,11 +110,11 @@ def assemble_findings(
         lesion_labels=labels,
         lesions=lesions,
         patient=summarise_patient(lesions, study.images, (*limits, *cut)),
-        liver_volume_mm3=float(liver.sum() * np.prod(organs.GetSpacing())),
+        liver_volume_mm3=liver_mm3,
         provenance=replace(provenance, seconds=seconds),
         heatmaps=heatmaps,
         phases=phase_records(study),
-        warnings=(*study.study.warnings, *study.warnings, *warnings, *cut, *uneven),
+        warnings=(*study.study.warnings, *study.warnings, *warnings, *cut, *small, *uneven),
     )
 
 
