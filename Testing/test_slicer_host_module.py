@@ -70,7 +70,8 @@ def test_what_code_sets_reaches_the_form_and_the_node(host, widget):
     fresh = type(widget.parameterNode)(widget.parameterNode.parameterNode)
     assert (fresh.threshold, fresh.offsets) == (12.5, [1.5, -2.0])
     # Closing a scene keeps singletons such as other modules' parameter nodes.
-    assert host.slicer.mrmlScene.GetNodesByClassByName("vtkMRMLScriptedModuleNode", "HostSample").GetNumberOfItems() == 1
+    nodes = host.slicer.mrmlScene.GetNodesByClassByName("vtkMRMLScriptedModuleNode", "HostSample")
+    assert nodes.GetNumberOfItems() == 1
 
 
 def test_value_out_of_range_is_refused(widget):
