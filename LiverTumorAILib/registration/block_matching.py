@@ -40,20 +40,19 @@ def linear_start(fixed: np.ndarray, moving: np.ndarray, body: np.ndarray, progre
 
     """
     positions = grid_positions(fixed.shape)
-    described = describe(fixed)
-    before = similarity(described, describe(moving), body)
-    best, most = None, before + _LEAST_GAIN
+    described, other = describe(fixed), describe(moving)
+    best, most = None, similarity(described, other, body) + _LEAST_GAIN
     current = translation(np.zeros(3))
     for index, level in enumerate(_PASSES):
         progress.update(index / len(_PASSES))
-        field = (current(positions) - positions).astype(np.float32)
-        costs = sample_displacements(described, describe(warp(moving, field, 1.0)), body, level, progress)
+        costs = sample_displacements(described, other, body, level, progress)
         points, matched = _matches(costs, level, fixed.shape, current)
         if len(points) < _FEWEST_BLOCKS:
             break
         current = trimmed_fit(points, matched)
         field = (current(positions) - positions).astype(np.float32)
-        after = similarity(described, describe(warp(moving, field, 1.0)), body)
+        other = describe(warp(moving, field, 1.0))
+        after = similarity(described, other, body)
         if after > most:
             best, most = current, after
     return best

@@ -67,4 +67,5 @@ def _cupy() -> ModuleType | None:
         cupy = importlib.import_module("cupy")
         return cupy if cupy.cuda.is_available() else None
     except Exception:
+        # A broken driver fails in many ways.
         return None

@@ -4,6 +4,7 @@ Source: Heinrich et al., IEEE Transactions on Medical Imaging 32(7), 2013.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -122,12 +123,22 @@ def search(
     backward = forward
     shares = np.cumsum([0.0] + [_work(level) for level in LEVELS])
     shares *= (1 - _REFINEMENT_SHARE) / shares[-1]
+
+    @cache
+    def shrunk(ratio: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Both images and the voxels that take part, for all levels of one grid."""
+        images = [shrink(view.image, ratio) for view in (fixed, moving)]
+        return images, [_at(view.body, ratio, images[0].shape) for view in (fixed, moving)]
+
+    @cache
+    def described_at(ratio: int, context: int) -> list[np.ndarray]:
+        return [kernels.describe(image, context) for image in shrunk(ratio)[0]]
+
     for index, level in enumerate(LEVELS):
         part = progress.part(shares[index], shares[index + 1])
-        images = [shrink(view.image, level.shrink) for view in (fixed, moving)]
-        actives = [_at(view.body, level.shrink, images[0].shape) for view in (fixed, moving)]
+        images, actives = shrunk(level.shrink)
         part.update(0.05)
-        described = [kernels.describe(image, level.context) for image in images]
+        described = described_at(level.shrink, level.context)
         part.update(0.2)
         improved = []
         for one, other, field in ((0, 1, forward), (1, 0, backward)):
@@ -149,7 +160,8 @@ def search(
         forward, backward = unfold(forward), unfold(backward)
         part.update(1.0)
     part = progress.part(shares[-1], 1.0)
-    forward = refine(fixed.image, moving.image, active=actives[0], field=forward, ratio=FIELD_RATIO, progress=part)
+    active = _at(fixed.body, 1, fixed.image.shape)
+    forward = refine(fixed.image, moving.image, active=active, field=forward, ratio=FIELD_RATIO, progress=part)
     forward = unfold(forward)
     return forward, invert(forward, backward)
 
