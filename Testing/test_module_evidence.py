@@ -12,7 +12,7 @@ from analytic_findings import LESIONS, inside, make_image
 from module_host import click_row, load_panel, table_texts, wait, write_results_folder
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from slicer_host import Host, actions
+from slicer_host import actions
 
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
 from LiverTumorAILib.lesions.findings_io import read_findings
@@ -42,20 +42,8 @@ def explained(study, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def running():
-    with Host(size=(1280, 800)) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def loaded(running, explained):
     return load_panel(running, explained)
-
-
-@pytest.fixture
-def host(running):
-    yield running
-    running.check()
 
 
 @pytest.fixture

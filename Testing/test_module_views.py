@@ -9,7 +9,7 @@ from analytic_findings import HU, LESIONS
 from module_host import click_row, load_panel
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from slicer_host import Host, actions
+from slicer_host import actions
 
 from LiverTumorAILib.mrml.nodes import owned_nodes
 from LiverTumorAILib.mrml.views import compare_slice_nodes
@@ -22,20 +22,8 @@ PHASES = list(HU)
 
 
 @pytest.fixture(scope="module")
-def running():
-    with Host(size=(1280, 800)) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def loaded(running, results):
     return load_panel(running, results)
-
-
-@pytest.fixture
-def host(running):
-    yield running
-    running.check()
 
 
 @pytest.fixture
