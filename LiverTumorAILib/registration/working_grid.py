@@ -42,12 +42,16 @@ class WorkingGrid:
         size = np.maximum(np.ceil((upper - lower) / spacing_mm).astype(int) + 1, 4)
         return WorkingGrid(direction @ lower, direction, spacing_mm, tuple(int(n) for n in size[::-1]))
 
+    @property
+    def to_world(self) -> LinearMap:
+        """From voxels (z, y, x) to points (LPS, mm)."""
+        return LinearMap(self.spacing_mm * self.direction[:, ::-1], self.origin_mm)
+
     def in_world(self, voxels: LinearMap) -> LinearMap:
         """A map of this grid's voxels (z, y, x) as a map of points (LPS, mm)."""
-        axes = self.spacing_mm * self.direction[:, ::-1]
-        to_world = LinearMap(axes, self.origin_mm)
-        matrix = axes @ voxels.matrix @ np.linalg.inv(axes)
-        return LinearMap(matrix, to_world(voxels(to_world.inverse(np.zeros(3)))))
+        to_world, to_voxels = self.to_world, self.to_world.inverse
+        matrix = to_world.matrix @ voxels.matrix @ to_voxels.matrix
+        return LinearMap(matrix, to_world(voxels(to_voxels.offset)))
 
     def shrunk(self, ratio: int) -> "WorkingGrid":
         """Grid whose voxel i lies at voxel ratio * i of this one; it covers this one."""
@@ -72,9 +76,8 @@ class WorkingGrid:
 
     def displacement_image(self, field: np.ndarray, start: LinearMap) -> sitk.Image:
         """A field of this grid (voxels, components z, y, x), then `start`, as displacements in LPS, mm."""
-        moved = grid_positions(self.shape) + field
-        places = self.origin_mm + self.spacing_mm * grid_positions(self.shape)[..., ::-1] @ self.direction.T
-        vectors = start(self.origin_mm + self.spacing_mm * moved[..., ::-1] @ self.direction.T) - places
+        voxels = grid_positions(self.shape)
+        vectors = start(self.to_world(voxels + field)) - self.to_world(voxels)
         image = sitk.GetImageFromArray(vectors.astype(np.float32), isVector=True)
         image.SetOrigin(self.origin_mm.tolist())
         image.SetSpacing([self.spacing_mm] * 3)
