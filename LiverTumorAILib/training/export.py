@@ -20,6 +20,7 @@ from LiverTumorAILib.inference.session import CONTRASTS, EVIDENCE, EXPLAIN, REGI
 from LiverTumorAILib.inference.store import CARD_FILE, MODEL_FILE
 from LiverTumorAILib.networks import UNet3D
 from LiverTumorAILib.networks.evidence import EvidenceUNet3D
+from LiverTumorAILib.networks.evidence2d import EvidenceSliceWise, can_explain_slices
 from LiverTumorAILib.training.recipe import TrainingRecipe
 
 OPSET = 17
@@ -53,16 +54,19 @@ def model_card(
 def onnx_bytes(network: nn.Module, channels: int, patch: tuple[int, int, int]) -> bytes:
     """A network as an ONNX file's content: float32, opset 17, any batch and any z, y, x.
 
-    A `UNet3D` gets outputs for evidence as well, see `EvidenceUNet3D`; who asks for scores only need not know.
+    Networks whose gradients `networks.evidence` and `networks.evidence2d` know get outputs for evidence as well; who
+    asks for scores only need not know.
     """
     network = copy.deepcopy(network).cpu().float().eval()
     volume = torch.zeros(1, channels, *patch)
     axes = {0: "batch", 2: "z", 3: "y", 4: "x"}
     dynamic = {VOLUME: axes, SCORES: axes}
-    if not isinstance(network, UNet3D):
+    if isinstance(network, UNet3D):
+        network, classes = EvidenceUNet3D(network), network.heads[0].out_channels
+    elif can_explain_slices(network):
+        network, classes = EvidenceSliceWise(network), network.network.head.out_channels
+    else:
         return _exported(network, {VOLUME: volume}, [SCORES], dynamic)
-    network = EvidenceUNet3D(network)
-    classes = network.network.heads[0].out_channels
     inputs = {VOLUME: volume, REGION: torch.zeros(1, 1, *patch), CONTRASTS: torch.zeros(2, classes)}
     evidence = [f"{EVIDENCE}{level}" for level in network.levels]
     dynamic |= {REGION: {2: "rz", 3: "ry", 4: "rx"}, CONTRASTS: {0: "targets"}}
