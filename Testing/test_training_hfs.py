@@ -14,6 +14,7 @@ from LiverTumorAILib.cascades.hierarchy import PRIORS
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.phantom import PhantomOptions
+from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.progress import Cancelled, Progress
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
@@ -35,12 +36,17 @@ from LiverTumorAILib.training.hfs.make_data import draw_options
 from LiverTumorAILib.training.hfs.priors import read_priors
 from LiverTumorAILib.training.hfs.sampler import HfsSampler, kind_of_slice, prefetched
 from LiverTumorAILib.training.hfs.train import predict_target
+from LiverTumorAILib.training.liver_samples import LiverSampler
+from LiverTumorAILib.training.materials import Material
 
 SHAPE = (34, 80, 80)
 SPACING = (2.5, 1.4, 1.4)
 HU = {"body": (-60, -60, -60), "liver": (60, 80, 110), "HCC": (45, 160, 60), "cyst": (5, 5, 5)}
 """In the three phases."""
-TINY = {"channels": (6, 8), "steps": 70, "learning_rate": 0.02, "warm_up": 5, "ema": 0.9, "checkpoint_every": 20}
+TINY = {
+    "channels": (6, 8), "steps": 70, "learning_rate": 0.02, "warm_up": 5, "ema": 0.9, "checkpoint_every": 20,
+    "bodies": 0,
+}  # fmt: skip
 
 
 def tiny(name, **changes):
@@ -278,6 +284,25 @@ class TestSampler:
             ]
             ((_, case, index),) = matches
             np.testing.assert_array_equal(target.numpy() > 0, case.target("liver")[index])
+
+    def test_half_a_liver_batch_comes_from_bodies_with_real_ct(self, data):
+        labels = np.zeros((40, 40, 40), np.uint8)
+        labels[10:30, 10:30, 10:30] = Tissue.LIVER
+        ct = np.where(labels, 100, -1000).astype(np.int16)
+        body = Material("cube", labels, (labels > 0).astype(np.uint8), ct)
+        recipe = tiny("hfs_liver", patch=(8, 48, 48), bodies=4)
+        cases = read_cases(data / "training")
+        images, targets = HfsSampler(recipe, cases, materials=(body,))(0)
+        alone, _ = HfsSampler(replace(recipe, patch=(4, 48, 48), bodies=0), cases)(0)
+        assert images.shape == (8, 1, 48, 48)
+        assert targets.shape == (8, 48, 48)
+        assert torch.equal(images[:4], alone)
+        slab, _ = LiverSampler(replace(recipe, patch=(4, 48, 48)), (body,))(0)
+        assert torch.equal(images[4:], slab[0].transpose(0, 1))
+
+    def test_missing_bodies_are_named(self, data, tmp_path):
+        with pytest.raises(LiverTumorAIError, match="materials"):
+            train_hfs_model(tiny("hfs_liver", bodies=2), data, tmp_path / "run", tmp_path / "models")
 
     def test_images_and_labels_move_together(self):
         disc = (np.hypot(*(np.indices((60, 60)) - 30)) < 12).astype(np.float32)[None]

@@ -18,6 +18,7 @@ from LiverTumorAILib.training.hfs.losses import TargetLoss, median_frequency_wei
 from LiverTumorAILib.training.hfs.recipe import HfsRecipe
 from LiverTumorAILib.training.hfs.sampler import HfsSampler, prefetched
 from LiverTumorAILib.training.loop import learning_rate
+from LiverTumorAILib.training.materials import Material
 
 _CURVE_EVERY = 25
 
@@ -54,6 +55,7 @@ def train(
     progress: Progress | None = None,
     *,
     augmentation: SliceAugmentation | None = None,
+    materials: tuple[Material, ...] = (),
     resume: bool = True,
     device: str = "auto",
     until: int | None = None,
@@ -72,6 +74,8 @@ def train(
         Updated, and polled for cancel, at each step.
     augmentation: SliceAugmentation, optional
         Default settings otherwise.
+    materials: tuple of Material
+        Bodies, for recipes that draw from them.
     resume: bool
         Continue from the run folder's checkpoint if there is one; the result is the same to the bit on the same
         machine. Otherwise begin anew.
@@ -91,14 +95,14 @@ def train(
     run_folder.mkdir(parents=True, exist_ok=True)
     state = _new_state(recipe, where)
     resume_run(state, recipe, run_folder, resume, where)
-    sampler = HfsSampler(recipe, cases, augmentation or SliceAugmentation())
-    loss = build_loss(recipe, cases)
+    sampler = HfsSampler(recipe, cases, augmentation or SliceAugmentation(), materials)
+    loss, memory = build_loss(recipe, cases), _memory_format(recipe)
     curves = Curves(run_folder, state.step)
     steps = range(state.step, min(recipe.steps, until or recipe.steps))
     recent, begun = [], time.monotonic()
     for images, targets in prefetched(sampler, steps):
         progress.update(state.step / recipe.steps, f"step {state.step} of {recipe.steps}")
-        recent.append(_step(state, recipe, loss, images.to(where), targets.to(where)))
+        recent.append(_step(state, recipe, loss, images.to(where, memory_format=memory), targets.to(where)))
         if state.step % _CURVE_EVERY == 0:
             seconds = (time.monotonic() - begun) / len(recent)
             values = {"loss": float(torch.stack(recent).mean()), "seconds a step": seconds}
@@ -124,8 +128,13 @@ def _averaged(recipe: HfsRecipe, state: TrainingState, device: torch.device) -> 
     return network.eval()
 
 
+def _memory_format(recipe: HfsRecipe) -> torch.memory_format:
+    """Of weights and images: convolutions of slices are faster with channels last."""
+    return torch.contiguous_format if recipe.architecture == "unet3d" else torch.channels_last
+
+
 def _new_state(recipe: HfsRecipe, device: torch.device) -> TrainingState:
-    network = build_network(recipe).to(device)
+    network = build_network(recipe).to(device, memory_format=_memory_format(recipe))
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     return TrainingState(network, optimizer, MovingAverage(network, recipe.ema))
 

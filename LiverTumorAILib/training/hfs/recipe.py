@@ -46,6 +46,8 @@ class HfsRecipe:
         Slices with tumours count as such if one's longest axis is above the first and at most the second.
     priors: tuple of str
         Models whose results are inputs too.
+    bodies: int
+        Slices of a batch that come from whole bodies with real CT (`training.materials`) instead of from cases.
     steps, learning_rate, weight_decay, warm_up, cool_down, gradient_norm, ema: numbers
         As in `training.recipe.TrainingRecipe`.
     checkpoint_every: int
@@ -63,14 +65,15 @@ class HfsRecipe:
     loss: tuple[str, ...]
     version: str = "1"
     channels: tuple[int, ...] = (16, 32, 64, 96, 128)
-    patch: tuple[int, int, int] = (8, 192, 192)
+    patch: tuple[int, int, int] = (8, 160, 160)
     window: tuple[int, int, int] = (8, SIDE, SIDE)
     batch: int = 1
     tumour_px: tuple[float, float] = ANY_SIZE_PX
     priors: tuple[str, ...] = ()
+    bodies: int = 0
     spacing_mm: tuple[float, float, float] = SPACING_MM
     normalisation: IntensityNormalisation = NORMALISATION
-    steps: int = 6000
+    steps: int = 2500
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     warm_up: int = 100
@@ -101,7 +104,9 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             PORTAL,
             "liver",
             ("cross_entropy", "dice"),
-            patch=(8, SIDE, SIDE),
+            patch=(8, 192, 192),
+            bodies=4,
+            steps=1500,
         ),
         HfsRecipe(
             "hfs_size",
@@ -110,6 +115,7 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             PHASES,
             "HCC",
             ("focal", "dice"),
+            steps=3000,
         ),
         HfsRecipe(
             "hfs_small",
@@ -141,7 +147,7 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             window=(16, 128, 128),
             batch=2,
             priors=PRIORS,
-            steps=3000,
+            steps=1500,
         ),
     )
 }
@@ -179,7 +185,9 @@ def ablation_recipe(architecture: str, phases: str, loss: str) -> HfsRecipe:
         _PHASE_SETS[phases],
         "HCC",
         LOSSES[loss],
-        steps=3000,
+        patch=(8, 128, 128),
+        steps=500,
+        warm_up=50,
     )
     return replace(recipe, channels=_THREE_PATHS) if architecture == "hyper_dense_unet" else recipe
 

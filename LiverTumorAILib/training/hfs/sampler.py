@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from LiverTumorAILib.training.hfs.augmentation import SliceAugmentation, SliceWa
 from LiverTumorAILib.training.hfs.cases import HfsCase, Label, SliceContent, known_hu, target_mask
 from LiverTumorAILib.training.hfs.priors import read_priors
 from LiverTumorAILib.training.hfs.recipe import HfsRecipe
+from LiverTumorAILib.training.liver_samples import LiverSampler
+from LiverTumorAILib.training.materials import Material
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Input float32 (batch, channels, ...) and target int64 (batch, ...), 0 or 1."""
@@ -41,11 +43,12 @@ def kind_of_slice(content: SliceContent, tumour_px: tuple[float, float]) -> str 
 
 @dataclass(frozen=True)
 class HfsSampler:
-    """Draws augmented patches; what a step gets depends on recipe, cases and step alone."""
+    """Draws augmented patches; what a step gets depends on recipe, cases, materials and step alone."""
 
     recipe: HfsRecipe
     cases: Sequence[HfsCase]
     augmentation: SliceAugmentation = field(default_factory=SliceAugmentation)
+    materials: tuple[Material, ...] = ()
 
     def __post_init__(self) -> None:
         pools: dict[str, list[tuple[int, int]]] = {kind: [] for kind in _SHARES[self.recipe.target]}
@@ -65,10 +68,19 @@ class HfsSampler:
         if self.recipe.architecture == "unet3d":
             drawn = [self._patch(rng, self.recipe.patch[0]) for _ in range(self.recipe.batch)]
         else:
-            drawn = [self._patch(rng, 1) for _ in range(self.recipe.patch[0])]
+            drawn = [self._patch(rng, 1) for _ in range(self.recipe.patch[0] - self.recipe.bodies)]
             drawn = [(image[:, 0], target[0]) for image, target in drawn]
+            drawn += self._body_slices(step)
         images, targets = zip(*drawn, strict=True)
         return torch.stack(images), torch.stack(targets)
+
+    def _body_slices(self, step: int) -> list[Batch]:
+        """Neighbouring slices, (1, y, x) and (y, x) each, of a bent and recoloured body."""
+        if not self.recipe.bodies:
+            return []
+        slab = replace(self.recipe, patch=(self.recipe.bodies, *self.recipe.patch[1:]))
+        image, target = LiverSampler(slab, self.materials)(step)
+        return list(zip(image[0].transpose(0, 1), target[0], strict=True))
 
     def _patch(self, rng: np.random.Generator, depth: int) -> Batch:
         """Input (channels, depth, y, x) and target (depth, y, x) around a slice that chance chose."""

@@ -24,8 +24,9 @@ from LiverTumorAILib.training.hfs.cases import HfsCase, read_cases
 from LiverTumorAILib.training.hfs.loop import train
 from LiverTumorAILib.training.hfs.priors import make_priors, read_priors
 from LiverTumorAILib.training.hfs.recipe import HfsRecipe
+from LiverTumorAILib.training.materials import read_materials
 
-TRAINING, FUSION_CASES, VALIDATION = "training", "fusion", "validation"
+TRAINING, FUSION_CASES, VALIDATION, MATERIALS = "training", "fusion", "validation", "materials"
 
 
 def train_hfs_model(
@@ -46,7 +47,8 @@ def train_hfs_model(
         Says everything but the data.
     data: Path
         Folder with cases in `training/`, for the fusion in `fusion/`, and held out in `validation/`, as
-        `python -m LiverTumorAILib.training.hfs.make_data` writes them.
+        `python -m LiverTumorAILib.training.hfs.make_data` writes them; for f_liver with bodies in `materials/`, as
+        `python -m LiverTumorAILib.training.materials` does.
     run_folder: Path
         Checkpoints and curves.
     models_folder: Path
@@ -73,8 +75,12 @@ def train_hfs_model(
         _require_models(recipe, models_folder)
         where = "cpu" if device == "cpu" else "auto"  # torch may find a GPU that ONNX Runtime does not
         make_priors((*cases, *held_out), ModelStore(models_folder), where, progress.part(0, begin))
-    network = train(recipe, cases, run_folder, progress.part(begin, 0.9), resume=resume, device=device)
-    training = f"{recipe.steps} steps on {len(cases)} synthetic studies; loss: {' + '.join(recipe.loss)}."
+    materials = read_materials(data / MATERIALS) if recipe.bodies else ()
+    network = train(
+        recipe, cases, run_folder, progress.part(begin, 0.9), materials=materials, resume=resume, device=device
+    )
+    bodies = f" and {len(materials)} bodies, most with a real CT's texture" if materials else ""
+    training = f"{recipe.steps} steps on {len(cases)} synthetic studies{bodies}; loss: {' + '.join(recipe.loss)}."
     folder = export_hfs_model(network, recipe, models_folder, training)
     if held_out:
         store = ModelStore(models_folder)
