@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ from LiverTumorAILib.training.hfs.priors import read_priors
 from LiverTumorAILib.training.hfs.sampler import HfsSampler, kind_of_slice, prefetched
 from LiverTumorAILib.training.hfs.train import predict_target
 from LiverTumorAILib.training.liver_samples import LiverSampler
+from LiverTumorAILib.training.make_data import Bodies
 from LiverTumorAILib.training.materials import Material
 
 SHAPE = (34, 80, 80)
@@ -67,6 +69,14 @@ def _one_thread():
 def ellipsoid(centre, half_axes_mm):
     indices = np.moveaxis(np.indices(SHAPE), 0, -1)
     return (((indices - centre) * SPACING / half_axes_mm) ** 2).sum(axis=-1) <= 1
+
+
+def cube_body():
+    """A whole body with a real CT, as small as can be."""
+    labels = np.zeros((40, 40, 40), np.uint8)
+    labels[10:30, 10:30, 10:30] = Tissue.LIVER
+    ct = np.where(labels, 100, -1000).astype(np.int16)
+    return Material("cube", labels, (labels > 0).astype(np.uint8), ct)
 
 
 def patient(seed, hcc=True):
@@ -286,10 +296,7 @@ class TestSampler:
             np.testing.assert_array_equal(target.numpy() > 0, case.target("liver")[index])
 
     def test_half_a_liver_batch_comes_from_bodies_with_real_ct(self, data):
-        labels = np.zeros((40, 40, 40), np.uint8)
-        labels[10:30, 10:30, 10:30] = Tissue.LIVER
-        ct = np.where(labels, 100, -1000).astype(np.int16)
-        body = Material("cube", labels, (labels > 0).astype(np.uint8), ct)
+        body = cube_body()
         recipe = tiny("hfs_liver", patch=(8, 48, 48), bodies=4)
         cases = read_cases(data / "training")
         images, targets = HfsSampler(recipe, cases, materials=(body,))(0)
@@ -377,3 +384,10 @@ class TestCases:
         assert 25 < len(drawn) < 48
         assert all(lesions[0] == "HCC" for lesions in drawn)
         assert max(option.breathing_mm for option in options) <= 3
+
+    def test_of_four_studies_one_has_real_organs_and_one_takes_place_in_a_real_ct(self):
+        bodies = Bodies(anatomies=(Path("map.nii.gz"),), scans=(cube_body(),))
+        drawn, generated = ([draw_options(seed, given) for seed in range(4)] for given in (bodies, Bodies()))
+        assert [option.anatomy is not None for option in drawn] == [True, False, False, False]
+        assert [option.scan is not None for option in drawn] == [False, False, True, False]
+        assert [replace(option, anatomy=None, scan=None) for option in drawn] == generated

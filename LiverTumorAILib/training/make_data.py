@@ -52,6 +52,13 @@ class Bodies:
     scan_share: float = 0.6
 
 
+def read_bodies(anatomies: Path | None, materials: Path | None, every: int = 4) -> Bodies:
+    """The organ label maps (.nii.gz) of one folder and the materials with a CT of another, as far as given."""
+    maps = tuple(sorted(anatomies.glob("*.nii.gz"))) if anatomies else ()
+    found = read_materials(materials) if materials else ()
+    return Bodies(maps, every, tuple(material for material in found if material.is_real))
+
+
 def draw_options(seed: int, bodies: Bodies = Bodies()) -> PhantomOptions:
     """How a seed's study is made: residual displacement, slice thickness, and for some a real person's body."""
     rng = np.random.default_rng([seed, 77])
@@ -105,11 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=4, help="each such study uses a real anatomy")
     parser.add_argument("--materials", type=Path, help="folder of materials, see LiverTumorAILib.training.materials")
     chosen = parser.parse_args(arguments)
-    anatomies = tuple(sorted(chosen.anatomies.glob("*.nii.gz"))) if chosen.anatomies else ()
-    materials = read_materials(chosen.materials) if chosen.materials else ()
-    bodies = Bodies(anatomies, chosen.every, tuple(material for material in materials if material.is_real))
     seeds = range(chosen.first_seed, chosen.first_seed + chosen.count)
     try:
+        bodies = read_bodies(chosen.anatomies, chosen.materials, chosen.every)
         make_cases(chosen.folder, seeds, RECIPES[chosen.model], bodies)
     except LiverTumorAIError as error:
         print(error, file=sys.stderr)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from LiverTumorAILib.evaluation.truth import liver_mask
 from LiverTumorAILib.lesions import LesionType
 from LiverTumorAILib.phantom import PhantomOptions, generate_phantom
 from LiverTumorAILib.training.hfs.cases import HfsCase, on_slices, write_case
+from LiverTumorAILib.training.make_data import Bodies, case_name, read_bodies, real_scan
 
 PROTOCOL = "ct3"
 SPLITS = {"training": 240, "fusion": 80, "validation": 24, "test": 0}
@@ -33,17 +34,27 @@ GREATEST_RESIDUAL_MM = 3.0
 
 THICK_SHARE = 0.15
 REAL_EVERY = 4
-"""Each such seed has the organ shapes of a real person, where there are any."""
+"""Of so many studies one has a real person's organ shapes, and one takes place in a real CT, where there are any."""
+
+GENERATED = Bodies()
+HELD_OUT = ("validation", "test")
+"""Splits without real bodies, so that no body is on both sides."""
 
 
-def draw_options(seed: int, anatomies: Sequence[Path] = ()) -> PhantomOptions:
-    """How a seed's study is made: its lesions, residual displacement, slice thickness and anatomy."""
+def draw_options(seed: int, bodies: Bodies = GENERATED) -> PhantomOptions:
+    """How a seed's study is made: its lesions, residual displacement, slice thickness and body."""
     rng = np.random.default_rng([seed, 7])
     lesions = draw_hcc_patient(rng) if rng.random() < HCC_SHARE else None
     breathing = float(rng.uniform(0, GREATEST_RESIDUAL_MM))
     thickness = 5.0 if rng.random() < THICK_SHARE else None
-    real = anatomies[int(rng.integers(len(anatomies)))] if anatomies and seed % REAL_EVERY == 0 else None
-    return PhantomOptions(breathing_mm=breathing, slice_thickness_mm=thickness, lesions=lesions, anatomy=real)
+    anatomy, scan = None, None
+    if bodies.anatomies and seed % REAL_EVERY == 0:
+        anatomy = bodies.anatomies[int(rng.integers(len(bodies.anatomies)))]
+    if bodies.scans and seed % REAL_EVERY == 2:
+        scan = real_scan(bodies.scans[int(rng.integers(len(bodies.scans)))])
+    return PhantomOptions(
+        breathing_mm=breathing, slice_thickness_mm=thickness, lesions=lesions, anatomy=anatomy, scan=scan
+    )
 
 
 def draw_hcc_patient(rng: np.random.Generator) -> tuple[LesionType, ...]:
@@ -73,16 +84,26 @@ def make_case(folder: Path, seed: int, options: PhantomOptions) -> HfsCase:
     return write_case(folder, *on_slices(phantom.images, liver, mask(is_hcc), mask((instances > 0) & ~is_hcc)))
 
 
-def _make(seed: int, data: Path, anatomies: Sequence[Path]) -> None:
-    folder = data / f"seed_{seed:06d}"
+# Read in each process: bodies are too large to be sent with every seed.
+_bodies = cache(read_bodies)
+
+
+def _make(seed: int, data: Path, anatomies: Path | None, materials: Path | None) -> None:
+    folder = data / case_name(seed)
     if not folder.is_dir():
-        make_case(folder, seed, draw_options(seed, anatomies))
+        make_case(folder, seed, draw_options(seed, _bodies(anatomies, materials)))
 
 
-def make_cases(data: Path, seeds: Sequence[int], anatomies: Sequence[Path] = (), workers: int = 1) -> None:
-    """Make the cases of some seeds; those that are there already are kept."""
+def make_cases(
+    data: Path,
+    seeds: Sequence[int],
+    anatomies: Path | None = None,
+    materials: Path | None = None,
+    workers: int = 1,
+) -> None:
+    """Make the cases of some seeds, some in real bodies (`read_bodies`); those that are there already are kept."""
     data.mkdir(parents=True, exist_ok=True)
-    make = partial(_make, data=data, anatomies=anatomies)
+    make = partial(_make, data=data, anatomies=anatomies, materials=materials)
     if workers == 1:
         for seed in tqdm(seeds, desc=data.name, file=sys.stderr):
             make(seed)
@@ -99,14 +120,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for split, count in SPLITS.items():
         parser.add_argument(f"--{split}", type=int, default=count, metavar="N", help=f"cases (default: {count})")
     parser.add_argument("--anatomies", type=Path, help="folder of real organ label maps (.nii.gz)")
+    parser.add_argument("--materials", type=Path, help="folder of materials, see LiverTumorAILib.training.materials")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     chosen = parser.parse_args(arguments)
-    anatomies = sorted(chosen.anatomies.glob("*.nii.gz")) if chosen.anatomies else []
+    bodies = (chosen.anatomies, chosen.materials)
     try:
         for split, first in FIRST_SEEDS.items():
-            count = getattr(chosen, split)
-            if count:
-                make_cases(chosen.folder / split, range(first, first + count), anatomies, chosen.workers)
+            seeds = range(first, first + getattr(chosen, split))
+            if seeds:
+                real = (None, None) if split in HELD_OUT else bodies
+                make_cases(chosen.folder / split, seeds, *real, chosen.workers)
     except LiverTumorAIError as error:
         print(error, file=sys.stderr)
         return 1
