@@ -1,4 +1,4 @@
-"""Makes HFS-Net's training cases: python -m LiverTumorAILib.training.hfs.make_data FOLDER [--training 240 ...]."""
+"""Makes HFS-Net's training cases: python -m LiverTumorAILib.training.hfs.make_data FOLDER [--training 200 ...]."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ from LiverTumorAILib.training.hfs.cases import HfsCase, on_slices, write_case
 from LiverTumorAILib.training.make_data import Bodies, case_name, read_bodies, real_scan
 
 PROTOCOL = "ct3"
-SPLITS = {"training": 240, "fusion": 80, "validation": 24, "test": 0}
+SPLITS = {"training": 200, "fusion": 60, "validation": 20, "test": 40}
 """Number of cases. f_3D has cases of its own: on those that the 2D networks were trained on, their results are
 better than on patients they never saw."""
 
