@@ -35,11 +35,12 @@ from LiverTumorAILib.training.hfs.loop import build_network, load_trained, train
 from LiverTumorAILib.training.hfs.losses import TargetLoss, median_frequency_weights
 from LiverTumorAILib.training.hfs.make_data import draw_options
 from LiverTumorAILib.training.hfs.priors import read_priors
-from LiverTumorAILib.training.hfs.sampler import HfsSampler, kind_of_slice, prefetched
+from LiverTumorAILib.training.hfs.sampler import HfsSampler, kind_of_slice
 from LiverTumorAILib.training.hfs.train import predict_target
 from LiverTumorAILib.training.liver_samples import LiverSampler
 from LiverTumorAILib.training.make_data import Bodies
 from LiverTumorAILib.training.materials import Material
+from LiverTumorAILib.training.sampler import samples_ahead
 
 SHAPE = (34, 80, 80)
 SPACING = (2.5, 1.4, 1.4)
@@ -262,7 +263,7 @@ class TestLosses:
 class TestSampler:
     def test_a_step_repeats_itself_and_is_drawn_ahead_in_order(self, data):
         sampler = HfsSampler(tiny("hfs_small"), read_cases(data / "training"))
-        ahead = list(prefetched(sampler, range(3, 9)))
+        ahead = list(samples_ahead(sampler, range(3, 9)))
         assert len(ahead) == 6
         assert all(torch.equal(ahead[index][0], sampler(3 + index)[0]) for index in range(6))
         images, targets = ahead[0]

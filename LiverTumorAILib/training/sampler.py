@@ -26,7 +26,7 @@ from LiverTumorAILib.training.recipe import TrainingRecipe
 from LiverTumorAILib.training.targets import UNLABELLED, UNSPLIT_LIVER
 
 Sampler = Callable[[int, Progress | None], tuple[torch.Tensor, torch.Tensor]]
-"""From a step's number to its input float32 (1, channels, z, y, x) and class indices int64 (1, z, y, x)."""
+"""From a step's number to its input float32 (batch, channels, ...) and class indices int64 (batch, ...)."""
 
 LESION_SHARE = 0.65
 LIVER_SHARE = 0.6

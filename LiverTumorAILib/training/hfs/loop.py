@@ -16,9 +16,10 @@ from LiverTumorAILib.training.hfs.augmentation import SliceAugmentation
 from LiverTumorAILib.training.hfs.cases import HfsCase
 from LiverTumorAILib.training.hfs.losses import TargetLoss, median_frequency_weights
 from LiverTumorAILib.training.hfs.recipe import HfsRecipe
-from LiverTumorAILib.training.hfs.sampler import HfsSampler, prefetched
+from LiverTumorAILib.training.hfs.sampler import HfsSampler
 from LiverTumorAILib.training.loop import learning_rate
 from LiverTumorAILib.training.materials import Material
+from LiverTumorAILib.training.sampler import samples_ahead
 
 _CURVE_EVERY = 25
 
@@ -100,7 +101,7 @@ def train(
     curves = Curves(run_folder, state.step)
     steps = range(state.step, min(recipe.steps, until or recipe.steps))
     recent, begun = [], time.monotonic()
-    for images, targets in prefetched(sampler, steps):
+    for images, targets in samples_ahead(sampler, steps, progress):
         progress.update(state.step / recipe.steps, f"step {state.step} of {recipe.steps}")
         recent.append(_step(state, recipe, loss, images.to(where, memory_format=memory), targets.to(where)))
         if state.step % _CURVE_EVERY == 0:

@@ -1,7 +1,6 @@
 """Batches for one training step, drawn by the step's own seed."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 
 from LiverTumorAILib.cascades.hfs_net import PHASES
 from LiverTumorAILib.inference.preprocess import normalise
-from LiverTumorAILib.inference.session import available_cores
+from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.study import Phase
 from LiverTumorAILib.training.hfs.augmentation import SliceAugmentation, SliceWarp, augment_hu
 from LiverTumorAILib.training.hfs.cases import HfsCase, Label, SliceContent, known_hu, target_mask
@@ -62,7 +61,7 @@ class HfsSampler:
         object.__setattr__(self, "_pools", list(filled.values()))
         object.__setattr__(self, "_shares", shares / shares.sum())
 
-    def __call__(self, step: int) -> Batch:
+    def __call__(self, step: int, _progress: Progress | None = None) -> Batch:
         """The batch of a step: (slices, channels, y, x) for 2D recipes, (batch, channels, z, y, x) for the 3D one."""
         rng = np.random.default_rng([self.recipe.seed, step])
         if self.recipe.architecture == "unet3d":
@@ -125,19 +124,3 @@ def _centre(rng: np.random.Generator, labels: np.ndarray, sides: Sequence[int]) 
     low = np.minimum(np.array(sides) / 2, np.array(labels.shape) / 2)
     y, x = np.clip(place, low, np.array(labels.shape) - low) - 0.5
     return float(y), float(x)
-
-
-def prefetched(sampler: Callable[[int], Batch], steps: Sequence[int]) -> Iterator[Batch]:
-    """The batches of steps in order, drawn by threads ahead of their use."""
-    workers = available_cores()
-    ahead = 2 * workers
-    with ThreadPoolExecutor(workers) as pool:
-        coming = [pool.submit(sampler, step) for step in steps[:ahead]]
-        try:
-            for position in range(len(steps)):
-                batch = coming.pop(0).result()
-                if position + ahead < len(steps):
-                    coming.append(pool.submit(sampler, steps[position + ahead]))
-                yield batch
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
