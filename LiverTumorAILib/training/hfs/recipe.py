@@ -73,7 +73,7 @@ class HfsRecipe:
     bodies: int = 0
     spacing_mm: tuple[float, float, float] = SPACING_MM
     normalisation: IntensityNormalisation = NORMALISATION
-    steps: int = 2500
+    steps: int = 1800
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     warm_up: int = 100
@@ -106,7 +106,7 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             ("cross_entropy", "dice"),
             patch=(8, 192, 192),
             bodies=4,
-            steps=1500,
+            steps=1200,
         ),
         HfsRecipe(
             "hfs_size",
@@ -115,7 +115,7 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             PHASES,
             "HCC",
             ("focal", "dice"),
-            steps=3000,
+            steps=2200,
         ),
         HfsRecipe(
             "hfs_small",
@@ -134,6 +134,7 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             "HCC",
             ("cross_entropy",),
             tumour_px=(LIMIT_PX, ANY_SIZE_PX[1]),
+            steps=1500,
         ),
         HfsRecipe(
             FUSION,
@@ -186,7 +187,7 @@ def ablation_recipe(architecture: str, phases: str, loss: str) -> HfsRecipe:
         "HCC",
         LOSSES[loss],
         patch=(8, 128, 128),
-        steps=500,
+        steps=400,
         warm_up=50,
     )
     return replace(recipe, channels=_THREE_PATHS) if architecture == "hyper_dense_unet" else recipe
