@@ -5,11 +5,16 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
+import numpy as np
+import SimpleITK as sitk
+import vtk
 from module_host import backgrounds, click_row, middle, slice_positions, table_texts, visible_axes, wait
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from LiverTumorAILib.lesions import Certainty
+from LiverTumorAILib.mrml.geometry import ras_from_lps
+from LiverTumorAILib.mrml.segmentation import segment_mask
 
 pytest_plugins = ["module_fixtures"]
 
@@ -31,11 +36,12 @@ def test_each_lesion_has_a_row_with_type_place_certainty_axes_volume_and_state(s
     assert table_texts(panel.ui.lesionTable) == list(map(row, study[0].lesions, places))
 
 
-def test_the_summary_says_what_was_found_and_how_sure(panel):
+def test_the_summary_says_what_was_found_and_how_sure(study, panel):
+    greatest = max(lesion.measurement.long_axis.length_mm for lesion in study[0].lesions)
     text = panel.ui.summaryLabel.text()
     assert "HCC 92%, malignant type" in text
     assert "certain" in text
-    assert "3 lesions, liver" in text
+    assert f"3 lesions, maximum diameter {greatest:.0f} mm, liver" in text
 
 
 def test_the_largest_lesion_is_shown_at_once(study, panel, scene):
@@ -120,14 +126,29 @@ def test_opacity_follows_the_slider(panel):
     assert panel.findings.shown.segmentation.GetDisplayNode().GetOpacity2DFill() == pytest.approx(0.4)
 
 
-def test_surfaces_are_shown_in_3d_on_demand(panel):
+@pytest.mark.parametrize("segment", ["liver", "lesion-1", "lesion-3"])
+def test_surfaces_come_by_themselves_and_enclose_what_their_segments_fill(panel, segment):
+    node = panel.findings.shown.segmentation
+    assert node.GetDisplayNode().GetVisibility3D() and panel.ui.show3DButton.isChecked()
+    enclosed = vtk.vtkMassProperties()
+    enclosed.SetInputData(node.GetClosedSurfaceInternalRepresentation(segment))
+    mask = segment_mask(node, segment)
+    volume = (sitk.GetArrayViewFromImage(mask) > 0).sum() * np.prod(mask.GetSpacing())
+    assert enclosed.GetVolume() == pytest.approx(volume, rel=0.06)
+    statistics = sitk.LabelShapeStatisticsImageFilter()
+    statistics.Execute(mask)
+    centre = vtk.vtkCenterOfMass.ComputeCenterOfMass
+    place = [0.0, 0.0, 0.0]
+    centre(node.GetClosedSurfaceInternalRepresentation(segment).GetPoints(), None, place)
+    np.testing.assert_allclose(ras_from_lps(place), statistics.GetCentroid(1), atol=4)
+
+
+def test_surfaces_can_be_hidden(panel):
     display = panel.findings.shown.segmentation.GetDisplayNode()
+    panel.ui.show3DButton.click()
     assert not display.GetVisibility3D()
     panel.ui.show3DButton.click()
     assert display.GetVisibility3D()
-    assert panel.findings.shown.segmentation.GetClosedSurfaceInternalRepresentation("lesion-1").GetNumberOfPoints() > 50
-    panel.ui.show3DButton.click()
-    assert not display.GetVisibility3D()
 
 
 def test_results_without_edits_are_saved_as_they_are(host, panel, results, tmp_path):

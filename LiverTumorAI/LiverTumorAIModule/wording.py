@@ -159,7 +159,10 @@ def summary(findings: Findings) -> str:
     lines = [f"<b>{escaped(result)}</b> — <b>{patient.certainty.value}</b>"]
     lines += [escaped(line) for line in ("; ".join(patient.certainty_reasons), opinions_line(patient)) if line]
     count = len(findings.lesions)
-    lines.append(f"{count} lesion{'' if count == 1 else 's'}, liver {findings.liver_volume_mm3 / 1000:.0f} ml")
+    diameter = f", maximum diameter {findings.maximum_diameter_mm:.0f} mm" if count else ""
+    lines.append(
+        f"{count} lesion{'' if count == 1 else 's'}{diameter}, liver {findings.liver_volume_mm3 / 1000:.0f} ml"
+    )
     lines += [f"<i>{escaped(warning)}</i>" for warning in findings.warnings]
     return "<br>".join(lines)
 

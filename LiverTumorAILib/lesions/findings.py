@@ -132,3 +132,8 @@ class Findings:
     phases: tuple[PhaseRecord, ...] = ()
     warnings: tuple[str, ...] = ()
     sensitivity: "SensitivityData | None" = None
+
+    @property
+    def maximum_diameter_mm(self) -> float:
+        """Longest axis of any lesion in its axial slices (mm), 0 without lesions."""
+        return max((lesion.measurement.long_axis.length_mm for lesion in self.lesions), default=0.0)

@@ -54,10 +54,14 @@ def opinions_line(patient: PatientSummary) -> str:
     return "Opinions: " + "; ".join(said) if patient.opinions else ""
 
 
+def _diameter_words(findings: Findings) -> str:
+    return f"; maximum diameter {findings.maximum_diameter_mm:.0f} mm" if findings.lesions else ""
+
+
 def summary_lines(findings: Findings) -> list[str]:
     """The findings as the command line prints them."""
     return [
-        f"Liver {findings.liver_volume_mm3 / 1000:.0f} ml; {patient_line(findings)}",
+        f"Liver {findings.liver_volume_mm3 / 1000:.0f} ml; {patient_line(findings)}{_diameter_words(findings)}",
         *(f"  {lesion_line(lesion)}" for lesion in findings.lesions),
         *(f"  Note: {warning}" for warning in findings.warnings),
         "Not for clinical use.",
