@@ -1,5 +1,6 @@
 """The panel from its opening to the closing of the scene."""
 
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -104,3 +105,21 @@ def test_reloading_the_module_brings_the_review_back(own_modules, host, panel, s
     again.ui.rejectButton.click()
     assert again.ui.reviewedLabel.text() == "2 of 3 reviewed"
     assert host.messages.texts("error") == []
+
+
+def test_without_a_network_a_clear_word_is_said_instead_of_installing(host, monkeypatch):
+    panel = load_panel(host)
+
+    def really_install(requirements, **_options):
+        command = [sys.executable, "-m", "pip", "install", "--no-index", "--quiet", *requirements]
+        subprocess.run(command, check=True, capture_output=True)
+
+    monkeypatch.setattr(panel.logic, "requirements", lambda: ["no-such-package>=2"])
+    monkeypatch.setitem(host.slicer.packaging.pip_ensure.__globals__, "pip_install", really_install)
+    panel._findPackages()
+    panel.updateButtons()
+    panel.ui.installButton.click()
+    (message,) = host.messages.texts("error")
+    assert "network" in message and "Traceback" not in message
+    assert panel.ui.installButton.isVisible(), "to try again"
+    host.errors.clear()

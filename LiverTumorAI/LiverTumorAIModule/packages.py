@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 REQUESTER = "Liver Tumor AI"
+NOT_INSTALLED = (
+    "Python's package installer stopped with an error. Check that this computer reaches pypi.org (network, proxy, "
+    "firewall), then press the button again; without a network, install the packages of the module's "
+    "Resources/requirements.txt from files with PythonSlicer -m pip."
+)
 
 
 def read_requirements(path: str) -> list[str]:
@@ -30,7 +36,10 @@ def _is_met(requirement: Requirement) -> bool:
 
 
 def install(requirements: list[str]) -> None:
-    """Install what is missing after asking the user; RuntimeError if the user declines."""
+    """Install what is missing after asking the user, with progress; RuntimeError in words if that did not work."""
     import slicer.packaging
 
-    slicer.packaging.pip_ensure(requirements, requester=REQUESTER)
+    try:
+        slicer.packaging.pip_ensure([Requirement(requirement) for requirement in requirements], requester=REQUESTER)
+    except subprocess.CalledProcessError as error:
+        raise RuntimeError(NOT_INSTALLED) from error

@@ -12,14 +12,9 @@ from packaging.requirements import Requirement
 asked: list[str] = []
 
 
-def _requirement(item) -> Requirement:
-    return item if isinstance(item, Requirement) else Requirement(str(item))
-
-
-def pip_check(requirements) -> bool:
+def pip_check(requirements: Requirement | list[Requirement]) -> bool:
     """Whether all requirements are met by what is installed."""
-    items = requirements if isinstance(requirements, list | tuple) else [requirements]
-    for item in map(_requirement, items):
+    for item in requirements if isinstance(requirements, list) else [requirements]:
         try:
             version = importlib.metadata.version(item.name)
         except importlib.metadata.PackageNotFoundError:
@@ -29,13 +24,13 @@ def pip_check(requirements) -> bool:
     return True
 
 
-def pip_install(requirements, *_args, **_kwargs) -> None:
+def pip_install(requirements: str | list[str], *_args, **_kwargs) -> None:
     items = requirements.split() if isinstance(requirements, str) else requirements
-    asked.extend(str(item) for item in items)
+    asked.extend(items)
 
 
 def pip_ensure(
-    requirements,
+    requirements: list[Requirement],
     constraints=None,
     skip_packages=None,
     prompt_install: bool = True,
@@ -44,7 +39,7 @@ def pip_ensure(
     skip_in_testing: bool = True,
     show_progress: bool = True,
 ) -> None:
-    pip_install([item for item in requirements if not pip_check(item)])
+    pip_install([str(item) for item in requirements if not pip_check(item)])
 
 
 def make_module() -> ModuleType:
