@@ -23,7 +23,7 @@ def load_panel(host, results=None):
 
 def wait(host, panel, seconds=120):
     """Let the panel finish what it does."""
-    host.wait_until(lambda: not panel.busy, seconds)
+    host.wait_until(lambda: not panel.busy and not panel.findings.details.is_busy, seconds)
 
 
 def write_results_folder(findings, images, folder):

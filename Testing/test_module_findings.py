@@ -32,7 +32,7 @@ def test_each_lesion_has_a_row_with_type_place_certainty_axes_volume_and_state(s
             "to review",
         ]
 
-    places = ["centre", "centre", "right upper"]
+    places = ["right lobe, about VIII", "left lobe, about II/III/IV", "right lobe, about VII/VIII"]
     assert table_texts(panel.ui.lesionTable) == list(map(row, study[0].lesions, places))
 
 
@@ -134,7 +134,8 @@ def test_surfaces_come_by_themselves_and_enclose_what_their_segments_fill(panel,
     enclosed.SetInputData(node.GetClosedSurfaceInternalRepresentation(segment))
     mask = segment_mask(node, segment)
     volume = (sitk.GetArrayViewFromImage(mask) > 0).sum() * np.prod(mask.GetSpacing())
-    assert enclosed.GetVolume() == pytest.approx(volume, rel=0.06)
+    # Corners of voxels are cut off, which counts in a small lesion.
+    assert enclosed.GetVolume() == pytest.approx(volume, rel=0.1)
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.Execute(mask)
     centre = vtk.vtkCenterOfMass.ComputeCenterOfMass

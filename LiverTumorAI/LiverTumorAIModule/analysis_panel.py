@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import slicer
 
 from LiverTumorAIModule import acquisitions, results, wording
+from LiverTumorAIModule.lesion_details import LesionDetails
 from LiverTumorAIModule.phases_table import PhasesTable
 
 if TYPE_CHECKING:
@@ -111,13 +112,7 @@ class AnalysisPanel:
 
         def prepare() -> Results:
             images = {phase: shown.image(phase) for phase in shown.phases}
-            return results.Results(
-                None,
-                shown.findings,
-                images,
-                shown.reading,
-                results.prepared_details(shown.findings, images, shown.reading),
-            )
+            return results.Results(None, shown.findings, images, shown.reading, LesionDetails(shown.findings, images))
 
         def show(read: Results) -> Iterator[None]:
             yield from self._on_results(lambda panel: panel.showAgain(shown, read))

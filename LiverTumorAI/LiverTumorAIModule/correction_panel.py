@@ -82,16 +82,10 @@ class CorrectionPanel:
 
     def addAt(self, point: Point) -> None:
         """Draw the missed lesion at a point (LPS, mm) beside the GUI's thread, and select it."""
-        shown, results = self._findings.shown, self._findings.results
+        shown = self._findings.shown
         if shown is None:
             return
         before = shown.reading
-
-        def draw() -> Reading:
-            reading = shown.reading_with_lesion_at(point)
-            lesion = reading.lesions[-1]
-            results.details.of(lesion, reading.masks[lesion.uid])
-            return reading
 
         def show(reading: Reading) -> None:
             self._task = None
@@ -106,7 +100,7 @@ class CorrectionPanel:
             self.updateButtons()
             slicer.util.errorDisplay(str(error))
 
-        self._task = BackgroundTask(draw, show, fail)
+        self._task = BackgroundTask(lambda: shown.reading_with_lesion_at(point), show, fail)
         self.updateButtons()
 
     def delete(self) -> None:

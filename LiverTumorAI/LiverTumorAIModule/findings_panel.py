@@ -9,6 +9,7 @@ import slicer
 from LiverTumorAIModule import wording
 from LiverTumorAIModule.autosave import Autosave
 from LiverTumorAIModule.correction_panel import CorrectionPanel
+from LiverTumorAIModule.lesion_details import DetailsFollower
 from LiverTumorAIModule.review_panel import ReviewPanel
 from LiverTumorAIModule.segment_editing import SegmentEditing
 from LiverTumorAIModule.sensitivity_panel import SensitivityPanel
@@ -43,21 +44,23 @@ class FindingsPanel:
         self.review = ReviewPanel(ui, self)
         self.corrections = CorrectionPanel(ui, self)
         self.autosave = Autosave(self._tell)
+        self.details = DetailsFollower(self.review.follow, self._tell)
         self.followers: list[Callable[[], None]] = []
         self.sensitivity = SensitivityPanel(ui, self)
         ui.shownPhaseComboBox.currentIndexChanged.connect(self._showPhase)
         ui.show3DButton.toggled.connect(self._show3D)
 
     def show(self, results: Results, session: Session | None = None) -> Iterator[None]:
-        """Show findings in the scene and in the panel, part by part; the review is saved into the session."""
+        """Show findings in the scene and in the panel, part by part; the review is saved into the session.
+
+        What a reader sees first comes first: see `completing`.
+        """
         from LiverTumorAILib.mrml.findings_scene import showing_findings
-        from LiverTumorAILib.mrml.transforms import showing_fields
 
         self.clear()
         yield
         scene = slicer.mrmlScene
         shown = yield from showing_findings(results.findings, results.images, scene, results.reading, results.organs)
-        yield from showing_fields(scene, results.fields)
         # What was prepared is in the scene now.
         self.results, self.shown = results._replace(organs=None), shown
         self.autosave.begin(session, results.reading)
@@ -75,6 +78,19 @@ class FindingsPanel:
         self.results, self.shown = results, shown
         self._begin()
 
+    def completing(self) -> Iterator[None]:
+        """Show in the scene what can wait until the table and the outlines are there."""
+        from LiverTumorAILib.mrml.surfaces import showing_surfaces
+        from LiverTumorAILib.mrml.transforms import showing_fields
+
+        yield from self.shown.completing()
+        node = self.shown.segmentation
+        if node is not None and self.ui.show3DButton.checked:
+            yield from showing_surfaces(node)
+            slicer.util.resetThreeDViews()
+            yield
+        yield from showing_fields(slicer.mrmlScene, self.results.fields)
+
     def export(self, study: str, phases: Mapping[int, Phase | None]) -> Export:
         """What to save of the findings as they are now."""
         from LiverTumorAIModule.results import Export
@@ -91,12 +107,12 @@ class FindingsPanel:
         self.editing.release()
         self.corrections.stop()
         self.sensitivity.clear()
+        self.details.stop()
         self.autosave.begin(None, None)
         self.results = self.shown = None
         self.review.clear()
         self.ui.summaryLabel.text = NOTHING_YET
         self._fillPhases()
-        self.ui.show3DButton.checked = False
         self._tellFollowers()
 
     def release(self) -> None:
@@ -105,6 +121,7 @@ class FindingsPanel:
         self.review.release()
         self.corrections.release()
         self.sensitivity.clear()
+        self.details.stop()
         self.autosave.begin(None, None)
 
     def enableKeys(self, enabled: bool) -> None:
@@ -133,6 +150,7 @@ class FindingsPanel:
         self.review.follow()
         self.corrections.updateButtons()
         self.autosave.note(self.shown.reading)
+        self.details.follow(self.results.details, self.shown.reading)
         self._tellFollowers()
 
     def _tellFollowers(self) -> None:
@@ -145,7 +163,6 @@ class FindingsPanel:
 
     def _begin(self) -> None:
         self._fillPhases()
-        self.ui.show3DButton.checked = False
         self.editing.follow(self.shown)
         self.review.begin()
         self.followReading()
@@ -193,7 +210,7 @@ class FindingsPanel:
             self.shown.show_phase(self.shown.phases[index])
 
     def _show3D(self) -> None:
-        from LiverTumorAILib.mrml.display import show_surfaces
+        from LiverTumorAILib.mrml.surfaces import show_surfaces
 
         node = self.shown.segmentation if self.shown else None
         if node is None:

@@ -1,27 +1,37 @@
-"""What the lesion table shows beside a lesion's own figures: its place in the liver and a small picture."""
+"""What the lesion table shows beside a lesion's own figures: its place in the liver and a small picture.
+
+Both take their time, so they are made beside the GUI's thread and follow the lesions they belong to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
+
+from LiverTumorAIModule.background import BackgroundTask
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
     from LiverTumorAILib.lesions import Findings, Lesion
+    from LiverTumorAILib.measurement.location import LiverMap
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.study import Phase
+
+
+AT_A_TIME = 4
+"""Lesions whose details are made before the table shows them."""
 
 
 class Details(NamedTuple):
     """Place in words, and a PNG."""
 
-    place: str
-    thumbnail: bytes
+    place: str = ""
+    thumbnail: bytes = b""
 
 
 class LesionDetails:
-    """Makes details where they are missing and keeps them until a lesion's type or voxels change.
+    """Details of lesions as they were when they were made last.
 
     Parameters
     ----------
@@ -32,26 +42,84 @@ class LesionDetails:
     """
 
     def __init__(self, findings: Findings, images: Mapping[Phase, sitk.Image]) -> None:
-        from LiverTumorAILib.measurement.location import LiverMap
-        from LiverTumorAILib.report.window import liver_window
-
-        self._map = LiverMap(findings.organ_labels, findings.lesion_labels)
+        self._findings = findings
         self._image = images[findings.reference_phase]
-        self._window = liver_window(self._image, findings.reference_phase, findings.modality)
+        self._map: LiverMap | None = None
         self._known: dict[str, tuple[sitk.Image, str, Details]] = {}
 
-    def prepare(self, reading: Reading) -> None:
-        """Make the details of all lesions; takes its time, so not on the GUI's thread."""
-        for lesion in reading.lesions:
-            self.of(lesion, reading.masks[lesion.uid])
-
-    def of(self, lesion: Lesion, mask: sitk.Image) -> Details:
-        """Place and picture of a lesion with these voxels (uint8; a box of the reference grid)."""
-        from LiverTumorAILib.report.thumbnail import lesion_thumbnail
-
+    def of(self, lesion: Lesion) -> Details:
+        """The latest details of a lesion; empty ones if none were made yet."""
         known = self._known.get(lesion.uid)
-        if known is None or known[0] is not mask or known[1] != lesion.type:
-            location = self._map.locate(mask)
-            picture = lesion_thumbnail(self._image, self._window, lesion, mask)
-            self._known[lesion.uid] = known = (mask, lesion.type, Details(location.words if location else "", picture))
-        return known[2]
+        return known[2] if known else Details()
+
+    def missing(self, reading: Reading) -> list[Lesion]:
+        """The lesions whose type or voxels have changed since their details were made, and new ones."""
+        known = {lesion.uid: self._known.get(lesion.uid, (None, "")) for lesion in reading.lesions}
+        return [
+            lesion
+            for lesion in reading.lesions
+            if known[lesion.uid][0] is not reading.masks[lesion.uid] or known[lesion.uid][1] != lesion.type
+        ]
+
+    def make(self, lesion: Lesion, mask: sitk.Image) -> None:
+        """Make place and picture of a lesion with these voxels (uint8; a box of the reference grid)."""
+        from LiverTumorAILib.measurement.location import LiverMap
+        from LiverTumorAILib.report.thumbnail import lesion_thumbnail
+        from LiverTumorAILib.report.window import liver_window
+
+        findings = self._findings
+        self._map = self._map or LiverMap(findings.organ_labels, findings.lesion_labels)
+        location = self._map.locate(mask)
+        window = liver_window(self._image, findings.reference_phase, findings.modality)
+        picture = lesion_thumbnail(self._image, window, lesion, mask)
+        self._known[lesion.uid] = (mask, lesion.type, Details(location.words if location else "", picture))
+
+
+class DetailsFollower:
+    """Makes what details a reading lacks, some lesions at a time.
+
+    Parameters
+    ----------
+    on_made: callable
+        Called after each time.
+    on_problem: callable
+        Receives in words why details could not be made.
+
+    """
+
+    def __init__(self, on_made: Callable[[], None], on_problem: Callable[[str], None]) -> None:
+        self._on_made, self._on_problem = on_made, on_problem
+        self._task: BackgroundTask | None = None
+        self._latest: tuple[LesionDetails, Reading] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether details are on their way."""
+        return self._task is not None
+
+    def follow(self, details: LesionDetails, reading: Reading) -> None:
+        """Make what this reading lacks; a later reading takes its place."""
+        self._latest = (details, reading)
+        missing = details.missing(reading)[:AT_A_TIME]
+        if missing and self._task is None:
+            self._task = BackgroundTask(
+                lambda: [details.make(lesion, reading.masks[lesion.uid]) for lesion in missing],
+                self._made,
+                self._failed,
+            )
+
+    def stop(self) -> None:
+        """Make none any more."""
+        if self._task is not None:
+            self._task.forget()
+        self._task = self._latest = None
+
+    def _made(self, _result: object) -> None:
+        self._task = None
+        self._on_made()
+        if self._latest is not None:
+            self.follow(*self._latest)
+
+    def _failed(self, error: Exception) -> None:
+        self._task = None
+        self._on_problem(f"Places and pictures of the lesions are missing: {error}")

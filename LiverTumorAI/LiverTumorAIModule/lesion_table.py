@@ -121,7 +121,7 @@ class LesionTable:
         lesion = row.lesion
         texts = {
             NUMBER: f"{lesion.label}{wording.TARGET_MARK if row.is_target else ''}",
-            TYPE: f"{wording.type_and_share(lesion, row.typed_by_hand)}\n{row.details.place}",
+            TYPE: f"{wording.type_and_share(lesion, row.typed_by_hand)}\n{wording.short_place(row.details.place)}",
             SURE: wording.sure(lesion, row.typed_by_hand),
             AXES: wording.axes(lesion),
             VOLUME: wording.millilitres(lesion.measurement.volume_mm3).removesuffix(" ml"),

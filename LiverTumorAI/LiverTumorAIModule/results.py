@@ -72,15 +72,7 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
     reading = (read_reading(session) if session else None) or read_reading(folder) or begin_reading(findings)
     if reading.factor and findings.sensitivity:
         reading, findings = LiveSensitivity(findings, images).at(reading.factor, reading, findings)
-    details = prepared_details(findings, images, reading)
-    return Results(folder, findings, images, reading, details, fields, organ_masks(findings))
-
-
-def prepared_details(findings: Findings, images: Mapping[Phase, sitk.Image], reading: Reading) -> LesionDetails:
-    """What the lesion table shows of each lesion beside its figures."""
-    details = LesionDetails(findings, images)
-    details.prepare(reading)
-    return details
+    return Results(folder, findings, images, reading, LesionDetails(findings, images), fields, organ_masks(findings))
 
 
 def read_volumes(folder: Path, volumes: tuple[FoundVolume, ...]) -> list[sitk.Image]:

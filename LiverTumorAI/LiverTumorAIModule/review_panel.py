@@ -223,7 +223,7 @@ class ReviewPanel:
         return LesionRow(
             lesion,
             reading.state(lesion.uid),
-            self._findings.results.details.of(lesion, reading.masks[lesion.uid]),
+            self._findings.results.details.of(lesion),
             lesion.uid in reading.typed_by_hand,
             lesion.uid in reading.targets,
         )

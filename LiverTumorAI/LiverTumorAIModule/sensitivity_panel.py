@@ -91,7 +91,7 @@ class SensitivityPanel:
             self._timer.start()
             return
         self._findings.editing.settle()
-        shown, results = self._findings.shown, self._findings.results
+        shown = self._findings.shown
         factor, before, live = self._wanted, shown.reading, self._live
         findings, images = shown.original, {phase: shown.image(phase) for phase in shown.phases}
 
@@ -99,9 +99,7 @@ class SensitivityPanel:
             from LiverTumorAILib.review.sensitivity import LiveSensitivity
 
             made = live or LiveSensitivity(findings, images)
-            reading, found = made.at(factor, before, findings)
-            results.details.prepare(reading)
-            return made, reading, found
+            return made, *made.at(factor, before, findings)
 
         def show(result: tuple[object, Reading, Findings]) -> None:
             self._task = None

@@ -105,6 +105,11 @@ def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
     return f"{type_title(lesion.type)} {share}"
 
 
+def short_place(place: str) -> str:
+    """A lesion's place where room is short: 'right VII/VIII, subcapsular'."""
+    return place.replace(" lobe, about", "")
+
+
 def sure(lesion: Lesion, typed_by_hand: bool) -> str:
     """Whether the type is sure."""
     return "yes" if typed_by_hand or lesion.certainty.value == "certain" else "uncertain"

@@ -82,12 +82,13 @@ class DashedOutlines:
 
 def surface_of(mask: sitk.Image) -> vtk.vtkPolyData:
     """The surface (RAS, mm) of a mask (0 or 1; LPS, mm)."""
-    padded = sitk.ConstantPad(mask, (1, 1, 1), (1, 1, 1), 0)
     contour = vtk.vtkFlyingEdges3D()
-    contour.SetInputData(image_data(sitk.GetArrayFromImage(padded)))
+    contour.SetInputData(image_data(np.pad(sitk.GetArrayViewFromImage(mask), 1)))
     contour.SetValue(0, 0.5)
     contour.ComputeNormalsOff()
-    return _transformed(contour.GetOutputPort(), vtk_matrix(index_to_ras(padded)))
+    to_ras = index_to_ras(mask)
+    to_ras[:3, 3] -= to_ras[:3, :3].sum(axis=1)
+    return _transformed(contour.GetOutputPort(), vtk_matrix(to_ras))
 
 
 def _meets(surface: vtk.vtkPolyData, slice_node: slicer.vtkMRMLSliceNode) -> bool:

@@ -49,10 +49,3 @@ def set_opacity(node: slicer.vtkMRMLSegmentationNode, opacity: float) -> None:
     display = node.GetDisplayNode()
     display.SetOpacity2DFill(opacity)
     display.SetOpacity2DOutline(opacity)
-
-
-def show_surfaces(node: slicer.vtkMRMLSegmentationNode, visible: bool) -> None:
-    """Show or hide the segments in 3D views; surfaces are made when they are first shown."""
-    if visible:
-        node.CreateClosedSurfaceRepresentation()
-    node.GetDisplayNode().SetVisibility3D(visible)

@@ -120,6 +120,8 @@ class SceneFindings:
     def select(self, lesion: Lesion | None) -> None:
         """Show the axes of this lesion only and move all slice views to it; None hides all axes."""
         self._selected = lesion.uid if lesion else None
+        if lesion is not None:
+            markups.update_axes(self._scene, lesion)
         self.show_axes(self._axes_visible)
         if lesion is not None:
             views.jump_to_lesion(self._scene, lesion)
@@ -258,6 +260,15 @@ class SceneFindings:
             markups.update_axes(self._scene, lesion)
         return is_other
 
+    def completing(self) -> Iterator[None]:
+        """Make the axes of all lesions, of which only the selected one's are seen, one lesion after another."""
+        for lesion in self.reading.lesions:
+            # The reader may have worked on meanwhile.
+            if self.lesion(lesion.uid) is not None:
+                markups.update_axes(self._scene, self.lesion(lesion.uid))
+                self.show_axes(self._axes_visible)
+                yield
+
     def remove(self) -> None:
         """Remove everything shown from the scene."""
         remove_owned(self._scene)
@@ -277,6 +288,8 @@ def show_findings(
         try:
             next(parts)
         except StopIteration as end:
+            for _part in end.value.completing():
+                pass
             return end.value
 
 
@@ -287,9 +300,9 @@ def showing_findings(
     reading: Reading | None = None,
     organs: Mapping[Organ, sitk.Image] | None = None,
 ) -> Generator[None, None, SceneFindings]:
-    """Show registered phases, segments and axes in short parts, so that a window can live between them.
+    """Show registered phases and segments in short parts, so that a window can live between them.
 
-    Showing other findings updates the same nodes.
+    Showing other findings updates the same nodes. Axes come with `SceneFindings.completing`.
 
     Parameters
     ----------
@@ -317,7 +330,7 @@ def showing_findings(
     segmentation = yield from showing_segmentation(scene, findings, reference, reading, organs)
     put_in_folder(scene, segmentation, STUDY_FOLDER)
     yield
-    yield from markups.showing_axes(scene, reading.lesions)
+    yield from markups.removing_axes(scene, but=reading.lesions)
     save_reading(scene, findings, reading)
     return shown
 

@@ -19,14 +19,11 @@ def axis_role(lesion: Lesion, kind: str) -> str:
     return f"{AXIS_PREFIX}{kind}:{lesion.uid}"
 
 
-def showing_axes(scene: slicer.vtkMRMLScene, lesions: Collection[Lesion]) -> Iterator[None]:
-    """Make or update the axes of every lesion, hidden, one lesion after another; those of others are removed."""
-    roles = frozenset(axis_role(lesion, kind) for lesion in lesions for kind in AXIS_COLORS)
+def removing_axes(scene: slicer.vtkMRMLScene, but: Collection[Lesion]) -> Iterator[None]:
+    """Hide all axes and remove those of other lesions, some at a time."""
+    select_axes(scene, None)
+    roles = frozenset(axis_role(lesion, kind) for lesion in but for kind in AXIS_COLORS)
     yield from removing_owned(scene, keep=roles, prefix=AXIS_PREFIX)
-    for lesion in lesions:
-        update_axes(scene, lesion)
-        select_axes(scene, None)
-        yield
 
 
 def update_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
