@@ -32,7 +32,7 @@ def test_each_lesion_has_a_row_with_type_place_certainty_axes_volume_and_state(s
             "to review",
         ]
 
-    places = ["right lobe, about VIII", "left lobe, about II/III/IV", "right lobe, about VII/VIII"]
+    places = ["right VIII", "left II/III/IV", "right VII/VIII"]
     assert table_texts(panel.ui.lesionTable) == list(map(row, study[0].lesions, places))
 
 

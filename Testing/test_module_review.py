@@ -67,7 +67,7 @@ def test_a_chosen_type_is_shown_as_the_readers(host, panel, ui):
     QTest.keyClick(ui.typeComboBox, Qt.Key.Key_Return)
     if panel.findings.review.selected.type != "HEMANGIOMA":
         ui.typeComboBox.activated.emit(ui.typeComboBox.findText("Hemangioma"))
-    assert column(ui, TYPE)[1] == "Hemangioma (set)\ncentre"
+    assert column(ui, TYPE)[1] == "Hemangioma (set)\nleft II/III/IV"
     assert (column(ui, SURE)[1], column(ui, STATE)[1]) == ("yes", "changed")
     segment = panel.findings.shown.segmentation.GetSegmentation().GetSegment("lesion-2")
     assert segment.GetName() == "2 hemangioma"
