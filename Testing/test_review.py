@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from analytic_findings import LESIONS, LIVER, TILT, analytic_study, inside, make_image
+from analytic_findings import LESIONS, TILT, analytic_study, inside
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from LiverTumorAILib.errors import LiverTumorAIError
-from LiverTumorAILib.lesions import Certainty, LesionType, Organ
-from LiverTumorAILib.measurement.location import LiverMap
+from LiverTumorAILib.lesions import Certainty, LesionType
 from LiverTumorAILib.measurement.recist import not_a_target, sum_of_diameters_mm
 from LiverTumorAILib.review.corrections import Corrector, same_voxels
 from LiverTumorAILib.review.files import REVIEW_FILE, read_reading, write_reading
@@ -249,38 +248,3 @@ def test_targets_follow_recist(findings):
     assert "not measurable" in not_a_target(third, (), 10.0), "a long axis of 19 mm at slices of 10 mm"
     assert "at most 2" in not_a_target(third, (first, second), 5.0)
     assert sum_of_diameters_mm((first, second)) == pytest.approx(44 + 20, abs=4)
-
-
-@pytest.mark.parametrize(
-    ("centre", "words"),
-    [
-        ((-110, -20, 30), "right upper"),
-        ((-55, -20, 0), "centre"),
-        ((0, -20, -30), "left lower"),
-        ((-133, -20, 0), "right, subcapsular"),
-    ],
-)
-def test_a_lesions_place_is_told_in_words(findings, centre, words):
-    liver_map = LiverMap(findings.organ_labels, findings.lesion_labels)
-    assert liver_map.locate(ball(findings, centre, 6)).words == words
-
-
-def test_distances_to_capsule_and_vessel_are_those_of_the_geometry():
-    findings, _ = STUDY
-    grid = findings.organ_labels
-    organs = sitk.GetArrayFromImage(grid)
-    vein = inside(grid, (-30, -20, 0), (4, 30, 4))
-    organs[vein] = Organ.PORTAL_SPLENIC_VEIN
-    place = LiverMap(make_image(organs, grid), findings.lesion_labels).locate(ball(findings, (-50, -20, 0), 10))
-    assert place.vessel == "portal vein"
-    assert place.vessel_mm == pytest.approx(20 - 10 - 4, abs=3)
-    assert place.capsule_mm == np.inf
-    (centre, half_axes) = LIVER
-    edge = centre[0] - half_axes[0]
-    near = LiverMap(grid, findings.lesion_labels).locate(ball(findings, (edge + 20, centre[1], centre[2]), 10))
-    assert near.capsule_mm == pytest.approx(10, abs=3)
-
-
-def test_without_a_liver_no_place_is_claimed(findings, reading):
-    nothing = findings.organ_labels * 0
-    assert LiverMap(nothing, findings.lesion_labels * 0).locate(reading.masks[FIRST]) is None

@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
-from LiverTumorAILib.inference import Model, NetworkGrid
+from LiverTumorAILib.inference import Model, ModelCard, NetworkGrid
 from LiverTumorAILib.inference.preprocess import network_input, sample_phase
 from LiverTumorAILib.study import Phase
 
@@ -67,13 +67,12 @@ def lesion_evidence(
     """
     card = model.card
     surroundings = lesion_surroundings(lesion_labels, label)
-    grid = _patch_around(surroundings == label, card.spacing_mm, card.patch)
-    phases = {phase: _sampled(images[phase], grid) for phase in map(Phase, card.inputs) if phase in images}
+    grid = patch_around(surroundings == label, card.spacing_mm, card.patch)
     region = grid.sample(sitk.Cast(surroundings == label, sitk.sitkFloat32))
     region /= max(float(region.sum()), 1e-6)
     first, second = (np.eye(len(card.classes), dtype=np.float32)[card.classes.index(name)] for name in classes)
     contrasts = np.stack([first - 1 / len(card.classes), second - first]).astype(np.float32)
-    batch = network_input(phases, card)[None]
+    batch = patch_input(card, images, grid)[None]
     (maps,) = model.session.evidence(batch, region.astype(np.float32), contrasts, (LEVEL,))
     coarse = _coarser(grid, maps.shape[1:])
     supporting, opposing = (
@@ -85,7 +84,14 @@ def lesion_evidence(
     return Evidence(supporting * float(scale), opposing * float(scale))
 
 
-def _patch_around(mask: sitk.Image, spacing_mm: tuple[float, float, float], patch: tuple[int, int, int]) -> NetworkGrid:
+def patch_input(card: ModelCard, images: Mapping[Phase, sitk.Image], grid: NetworkGrid) -> np.ndarray:
+    """A network's input (channels, z, y, x) on a grid, see `network_input`."""
+    return network_input(
+        {phase: _sampled(images[phase], grid) for phase in map(Phase, card.inputs) if phase in images}, card
+    )
+
+
+def patch_around(mask: sitk.Image, spacing_mm: tuple[float, float, float], patch: tuple[int, int, int]) -> NetworkGrid:
     """The grid of one patch (z, y, x) with the mask in its middle."""
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.Execute(mask)
