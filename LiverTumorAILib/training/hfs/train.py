@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import nn
 
 from LiverTumorAILib.cascades.hfs_net import fuse
-from LiverTumorAILib.cascades.hierarchy import StageMaps
+from LiverTumorAILib.cascades.hierarchy import StageMaps, liver_box
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import Model, ModelCard, ModelStore, predict_slices, write_card
 from LiverTumorAILib.inference.preprocess import network_input
@@ -150,15 +150,23 @@ def export_hfs_model(
 
 
 def predict_target(model: Model, case: HfsCase, progress: Progress | None = None) -> np.ndarray:
-    """What one network alone marks in a case: bool (z, y, x), the 2D ones in the slices that hold liver."""
+    """What one network alone marks in a case: bool (z, y, x), in the slices that hold liver.
+
+    As in the cascade, the networks for HCC see the liver's box and the margin around it.
+    """
     phases = case.phases()
-    if not model.card.priors:
-        wanted = [index for index, content in enumerate(case.slices) if content.liver]
-        return predict_slices(model, network_input(phases, model.card), wanted, progress) > 0.5
-    priors = read_priors(case)
     result = np.zeros(case.labels.shape, bool)
-    for box in ndimage.find_objects(priors.any(axis=0).view(np.uint8)):
-        result[box] = fuse(model, phases, StageMaps(box, priors[(slice(None), *box)]), progress) > 0.5
+    if model.card.priors:
+        priors = read_priors(case)
+        for box in ndimage.find_objects(priors.any(axis=0).view(np.uint8)):
+            result[box] = fuse(model, phases, StageMaps(box, priors[(slice(None), *box)]), progress) > 0.5
+        return result
+    liver = case.target("liver")
+    box = liver_box(liver.astype(np.float32)) if model.card.classes[1] == "HCC" else (slice(None),) * 3
+    if box is not None:
+        wanted = np.flatnonzero(liver[box].any(axis=(1, 2)))
+        cropped = {phase: values[box] for phase, values in phases.items()}
+        result[box] = predict_slices(model, network_input(cropped, model.card), wanted, progress) > 0.5
     return result
 
 
