@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from LiverTumorAILib.explanation.evidence import LEVEL
 from LiverTumorAILib.networks.unet3d import UNet3D
 
 
@@ -29,8 +30,8 @@ class EvidenceUNet3D(nn.Module):
 
     @property
     def levels(self) -> range:
-        """Levels that have a map; the deepest is the bottleneck, level n is 2^n times as coarse as the input."""
-        return range(1, len(self.network.encoders))
+        """Levels that have a map: those that are shown, since each costs time. Level n is 2^n times as coarse."""
+        return range(1, LEVEL + 1)
 
     def forward(self, volume: torch.Tensor, region: torch.Tensor, contrasts: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Scores, then a map of evidence for each of `levels`.
@@ -65,7 +66,7 @@ class EvidenceUNet3D(nn.Module):
         scores = head(features[0])
         gradient = region * torch.einsum("tc,cfzyx->tfzyx", contrasts, head.weight)
         evidence = []
-        for level, trace in enumerate(traces):
+        for level, trace in enumerate(traces[:LEVEL]):
             gradient = _back(network.decoders[level], trace, gradient, network.upsamplings[level].out_channels)
             gradient = functional.conv3d(gradient, network.upsamplings[level].weight, stride=2)
             evidence.append((gradient * features[level + 1]).sum(dim=1, keepdim=True))

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from LiverTumorAILib.explanation.evidence import LEVEL
 from LiverTumorAILib.networks.blocks2d import DenseBlock
 from LiverTumorAILib.networks.unet2d import SliceWise, UNet2D
 
@@ -24,8 +25,8 @@ class EvidenceSliceWise(nn.Module):
 
     @property
     def levels(self) -> range:
-        """Levels that have a map; the deepest is the bottleneck, level n is 2^n times as coarse in y and x."""
-        return range(1, len(self.network.blocks) + 1)
+        """Levels that have a map: those that are shown, since each costs time. Level n is 2^n times as coarse."""
+        return range(1, LEVEL + 1)
 
     def forward(self, volume: torch.Tensor, region: torch.Tensor, contrasts: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Scores, then a map of evidence for each of `levels`.
@@ -57,7 +58,7 @@ class EvidenceSliceWise(nn.Module):
         weights = torch.einsum("tc,cf->tf", contrasts, network.head.weight[:, :, 0, 0])
         gradient = weights[:, None, :, None, None] * region[0].transpose(0, 1)[None]
         evidence = []
-        for level, trace in enumerate(traces):
+        for level, trace in enumerate(traces[:LEVEL]):
             upsampling = network.upsamplings[level]
             gradient = _back(network.blocks[level], trace, gradient)[:, :, : upsampling.out_channels]
             gradient = _convolved(gradient, upsampling.weight, stride=2)
