@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,13 @@ from LiverTumorAIModule.activity import Activity  # noqa: E402
 from LiverTumorAIModule.analysis_panel import CHOOSE_STUDY, AnalysisPanel  # noqa: E402
 from LiverTumorAIModule.earlier_results import EarlierResults  # noqa: E402
 from LiverTumorAIModule.findings_panel import FindingsPanel  # noqa: E402
+from LiverTumorAIModule.help import help_text  # noqa: E402
 from LiverTumorAIModule.parameters import LiverTumorAIParameterNode  # noqa: E402
 from LiverTumorAIModule.self_test import LiverTumorAITest  # noqa: E402, F401  (Slicer's test runner looks here)
 from LiverTumorAIModule.sessions import Sessions  # noqa: E402
+from LiverTumorAIModule.settings_panel import SettingsPanel  # noqa: E402
 from LiverTumorAIModule.study_sources import StudySources  # noqa: E402
+from LiverTumorAIModule.substitute_panel import SubstitutePanel  # noqa: E402
 from LiverTumorAIModule.view_panel import ViewPanel  # noqa: E402
 
 
@@ -59,11 +63,7 @@ class LiverTumorAI(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["Segmentations", "Markups"]
         self.parent.contributors = ["Liver Tumor AI contributors"]
-        self.parent.helpText = _(
-            "Registers the phases of a liver CT or MR study, finds the liver and its focal lesions, "
-            "tells their types with an honest degree of certainty, and measures them. "
-            "Every segment can be corrected. Research use only, not for clinical use."
-        )
+        self.parent.helpText = help_text()
         self.parent.acknowledgementText = _("Built on 3D Slicer, SimpleITK, ONNX Runtime and highdicom.")
 
 
@@ -87,6 +87,8 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.logic = LiverTumorAILogic()
         self.activity = Activity(self.ui, self.updateButtons)
+        self.settings = SettingsPanel(self.ui, self.activity)
+        self.substitutes = SubstitutePanel(self.ui)
         self.findings = FindingsPanel(self.ui)
         self.views = ViewPanel(self.ui, self.findings)
         self.earlier = EarlierResults(self.ui, self.logic.sessions, self.showResults)
@@ -169,7 +171,11 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self) -> None:
         """Make sure that a parameter node exists and is observed."""
-        self.setParameterNode(self.logic.getParameterNode())
+        is_new = not self.logic.getAllParameterNodes()
+        node = self.logic.getParameterNode()
+        if is_new:
+            self.settings.apply(node)
+        self.setParameterNode(node)
 
     def setParameterNode(self, node: LiverTumorAIParameterNode | None) -> None:
         """Bind the form to a parameter node; None unbinds it."""
@@ -198,7 +204,9 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onRun(self) -> None:
         """Analyze the study with the phases as they stand in the table."""
         with slicer.util.tryWithErrorDisplay(_("The analysis cannot start.")):
-            self.analysis.analyze(self.logic.makeAnalyzeJob(self._parameterNode, self.analysis.phases.chosen_phases))
+            self.settings.remember(self._parameterNode)
+            job = self.logic.makeAnalyzeJob(self._parameterNode, self.analysis.phases.chosen_phases)
+            self.analysis.analyze(replace(job, substitutes=self.substitutes.chosen, models=self.settings.models))
 
     def onResults(self, show: Callable[[FindingsPanel], Iterator[None]]) -> Iterator[None]:
         """Show findings in views and panel, part by part."""
@@ -233,6 +241,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         index = self.ui.cascadeComboBox.currentIndex
         if self._parameterNode and 0 <= index < len(names):
             self._parameterNode.cascade = names[index]
+            self.updateButtons()
 
     def onEditingCollapsed(self, collapsed: bool) -> None:
         """Open the segment editor with its section, and put its tools down with it."""
@@ -287,6 +296,9 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def updateButtons(self) -> None:
         """Enable what can be done now."""
         self.analysis.updateButtons()
+        if not self._missing:
+            names = list(self.logic.cascades())
+            self.substitutes.follow(names[max(self.ui.cascadeComboBox.currentIndex, 0)], self.analysis.phases.phases)
         self.findings.updateButtons(self.busy)
         self.views.updateButtons()
         self.ui.installButton.visible = bool(self._missing)

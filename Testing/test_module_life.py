@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
+from analytic_network import write_network
 from module_host import backgrounds, load_panel, table_texts, wait, write_results_folder
 from slicer_host import Host
 
@@ -123,3 +124,40 @@ def test_without_a_network_a_clear_word_is_said_instead_of_installing(host, monk
     assert "network" in message and "Traceback" not in message
     assert panel.ui.installButton.isVisible(), "to try again"
     host.errors.clear()
+
+
+def test_what_was_chosen_last_is_what_a_new_scene_begins_with(host, scene, monkeypatch):
+    panel = load_panel(host)
+    monkeypatch.setattr(panel.analysis, "analyze", lambda _job: None)
+    panel._parameterNode.cascade = "hfs-net"
+    panel.ui.deviceComboBox.setCurrentText("processor")
+    panel.onRun()
+    scene.Clear()
+    host.process_events(0.1)
+    assert panel._parameterNode.cascade == "hfs-net"
+    assert panel.ui.deviceComboBox.currentText() == "processor"
+    host.slicer.app.settings().clear()
+
+
+def test_the_networks_of_the_chosen_folder_are_checked_and_used(host, tmp_path):
+    panel = load_panel(host)
+    write_network(tmp_path)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "card.json").write_text("{}", encoding="utf-8")
+    panel.ui.modelsPathLineEdit.currentPath = str(tmp_path)
+    panel.ui.checkModelsButton.click()
+    wait(host, panel)
+    good, bad = panel.ui.settingsLabel.text().split("\n")
+    assert good == "base_unet: ok"
+    assert bad.startswith("broken: ")
+    assert panel.settings.models == str(tmp_path)
+    host.slicer.app.settings().clear()
+
+
+def test_the_help_tells_every_key(host):
+    panel = load_panel(host)
+    keys = panel.views._keys, panel.views._heatmaps._keys, panel.findings.review._keys, panel.findings.corrections._keys
+    used = {key for each in keys for key in each._shortcuts}
+    told = host.slicer.modules.livertumorai.helpText
+    between = {"2", "3", "4", "5", "F3", "F4", "F5", "F6", "Del"}
+    assert [key for key in used - between if f">{key}" not in told and f" {key}" not in told] == []

@@ -13,7 +13,7 @@ from analytic_network import write_network
 from module_host import backgrounds, click_row, load_panel, table_texts, wait, write_results_folder
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QComboBox
 from slicer_host import Host
 from test_pipeline import write_study
 
@@ -155,6 +155,27 @@ def test_a_corrected_phase_is_what_the_analysis_uses(host, analyzed):
     assert [row[REGISTRATION] for row in table_texts(analyzed.ui.phasesTable)] == ["not used", "reference"]
     combos[0].setCurrentText("arterial")
     assert [phase.title for phase in analyzed.findings.shown.phases] == ["portal venous"]
+
+
+def test_a_phase_can_stand_in_for_one_that_a_method_needs_and_the_study_lacks(host, analyzed):
+    ui = analyzed.ui
+    methods = list(analyzed.logic.cascades())
+    assert not ui.substituteRow.isVisible()
+    ui.cascadeComboBox.setCurrentIndex(methods.index("hfs-net"))
+    assert ui.substituteRow.isVisible()
+    (combo,) = ui.substituteRow.findChildren(QComboBox)
+    assert [combo.itemText(i) for i in range(combo.count())][1:] == ["arterial", "portal venous"]
+    ui.runButton.click()
+    wait(host, analyzed, 300)
+    assert "needs phases that are missing" in host.messages.texts("error")[0]
+    host.messages.shown.clear()
+    combo.setCurrentText("arterial")
+    ui.runButton.click()
+    wait(host, analyzed, 300)
+    assert "There is no model" in host.messages.texts("error")[0], "what stands in counts as there"
+    host.messages.shown.clear()
+    ui.cascadeComboBox.setCurrentIndex(methods.index("base"))
+    assert not ui.substituteRow.isVisible()
 
 
 def test_cancel_ends_the_worker_and_leaves_the_panel_usable(host, analyzed):

@@ -30,7 +30,7 @@ class Activity:
 
     def __init__(self, ui: SimpleNamespace, on_changed: Callable[[], None]) -> None:
         self.ui = ui
-        self._on_changed = on_changed
+        self.on_changed = on_changed
         self._runner = WorkerRunner(self._receive)
         self._on_event: Callable[[Event], None] | None = None
         self._task: BackgroundTask | InTurns | None = None
@@ -64,7 +64,7 @@ class Activity:
         self.ui.progressBar.value = 0
         self.ui.progressBar.visible = True
         self.say("Starting…")
-        self._on_changed()
+        self.on_changed()
 
     def cancel(self) -> None:
         """End the job."""
@@ -92,7 +92,7 @@ class Activity:
 
         def begin() -> None:
             self._task = BackgroundTask(function, done, failed)
-            self._on_changed()
+            self.on_changed()
 
         if self.is_cancellable or self._task is not None:
             self._next.append(begin)
@@ -117,7 +117,7 @@ class Activity:
     def _settled(self) -> None:
         if self._next and not self.is_cancellable and self._task is None:
             self._next.pop(0)()
-        self._on_changed()
+        self.on_changed()
 
 
 def _parts(on_done: Callable[[Any], Iterator[None] | None], result: object) -> Iterator[None]:

@@ -70,7 +70,7 @@ class AnalysisPanel:
         self._job: Job | None = None
         self._found: PhasesFound | None = None
         self._names: Mapping[str, str] = {}
-        self.phases = PhasesTable(ui.phasesTable, self._showVolume, self.updateButtons)
+        self.phases = PhasesTable(ui.phasesTable, self._showVolume, activity.on_changed)
 
     def load(self, job: Job, names: Mapping[str, str] | None = None) -> None:
         """Find the phases of a study; names stand in for file names."""

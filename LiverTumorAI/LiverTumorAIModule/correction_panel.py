@@ -45,7 +45,7 @@ class CorrectionPanel:
         self._others = qt.QMenu()
         self._others.aboutToShow.connect(self._listOthers)
         ui.mergeLesionButton.setMenu(self._others)
-        self._keys = Keys({"L": ui.addLesionButton.click, "Del": self.delete})
+        self._keys = Keys({"L": ui.addLesionButton.click, "Del": self.delete, "E": self._toggleEditor})
         self._keys.enable(False)
 
     @property
@@ -124,6 +124,10 @@ class CorrectionPanel:
             self._findings.editing.settle()
             reading = correct(self._findings.shown.reading, lesion.uid)
             self._findings.review.do(f"{what} of lesion {lesion.label}", reading)
+
+    def _toggleEditor(self) -> None:
+        if self._findings.shown is not None:
+            self.ui.editingSection.collapsed = not self.ui.editingSection.collapsed
 
     def _wait(self) -> None:
         """Wait for a click in a slice view, or wait no more."""

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from LiverTumorAILib.mrml.findings_scene import SceneFindings
 
 EDITOR_TAG = "LiverTumorAI"
+EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Level tracing", "Islands", "Smoothing", "Margin")
+"""Those that correct a lesion; the others stay in Slicer's own module."""
+
+BRUSH = {"BrushDiameterIsRelative": "0", "BrushAbsoluteDiameter": "10", "BrushSphere": "1"}
+"""A ball of so many mm, whatever the zoom."""
+
 SETTLE_MS = 300
 """Measures follow once the strokes pause for so long."""
 
@@ -72,11 +78,15 @@ class SegmentEditing:
             self._editor.segmentationNodeSelectorVisible = False
             self._editor.sourceVolumeNodeSelectorVisible = False
             self._editor.switchToSegmentationsButtonVisible = False
+            self._editor.setEffectNameOrder(EFFECTS)
+            self._editor.unorderedEffectsVisible = False
             self._container.layout().addWidget(self._editor)
         node = self._editor_node()
         if not self._is_prepared:
             # A lesion lies inside the liver: drawing it must not cut a hole into the liver's segment.
             node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
+            for name, value in BRUSH.items():
+                node.SetAttribute(name, value)
             self._is_prepared = True
         self._editor.setMRMLSegmentEditorNode(node)
         self._editor.setMRMLScene(slicer.mrmlScene)

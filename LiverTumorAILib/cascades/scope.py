@@ -21,5 +21,5 @@ def require_phases(cascade: Cascade, present: Collection[Phase]) -> None:
         f"The cascade '{cascade.name}' needs phases that are missing or could not be registered",
         ", ".join(phase.title for phase in missing),
         f"Choose a cascade that can do without ({', '.join(able) or 'there is none'}), correct the phases table, or "
-        f"let another phase stand in for a missing one (--substitute {example})",
+        f"let another phase stand in for a missing one (in the window below the method; --substitute {example})",
     )

@@ -28,6 +28,8 @@ class Job:
     cascade, device: str
     models: str or None
         Model folder; None is the one that ships.
+    substitutes: Mapping[Phase, Phase]
+        By the user's choice: for a missing phase the one that stands in for it.
 
     """
 
@@ -38,6 +40,7 @@ class Job:
     cascade: str = "base"
     device: str = "auto"
     models: str | None = None
+    substitutes: Mapping[Phase, Phase] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.command not in COMMANDS:
@@ -54,6 +57,8 @@ def read_job(path: Path) -> Job:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         phases = {int(index): Phase(value) if value else None for index, value in content.pop("phases", {}).items()}
-        return Job(**content, phases=phases)
+        given = content.pop("substitutes", {}).items()
+        substitutes = {Phase(missing): Phase(present) for missing, present in given}
+        return Job(**content, phases=phases, substitutes=substitutes)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise LiverTumorAIError("Not a job file", path.name, "Start the analysis again from the window") from error

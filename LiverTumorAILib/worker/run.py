@@ -79,7 +79,7 @@ def _analyze(job: Job, emit: Callable[[Event], None], progress: Progress) -> Non
         models = ModelStore(Path(job.models) if job.models else None)
         study = _study(job, progress.part(0, 0.1, "Loading the study"))
         emit(phases_found(study))
-        analysis = analyze(study, job.cascade, models, progress.part(0.1, 0.9), job.device)
+        analysis = analyze(study, job.cascade, models, progress.part(0.1, 0.9), job.device, substitutes=job.substitutes)
         write_results(analysis, folder, progress.part(0.9, 1, "Writing the results"))
 
 

@@ -1,10 +1,12 @@
 """How long the window's thread works without a pause while a study is shown, reviewed and corrected.
 
-    python Testing/benchmarks/window_calm.py --slices 75 --lesions 30 --studies 20 --sensitivity RESULTS
+    python Testing/benchmarks/window_calm.py --slices 75 --lesions 30 --studies 20 --sensitivity RESULTS --study FOLDER
 
-RESULTS is what `analyze --cascade multi-sensitivity` left; without it the slider is not measured. The other study is
-made here: 512 x 512 voxels, two phases, many lesions. Times are the thread's own processor time for each turn
-of the event loop, so that other programs do not count. Memory is the process's, after each of several studies.
+RESULTS is what `analyze --cascade multi-sensitivity` left; without it the slider is not measured. FOLDER is a study
+that is loaded and analyzed by the worker process. The other study is made here: 512 x 512 voxels, two phases with a
+registration field, many lesions. Times are the thread's own processor time for each turn of the event loop, so that
+other programs do not count; what the reader waits for is told on the clock as well. Memory is the process's, after
+each of several studies.
 """
 
 import argparse
@@ -58,9 +60,18 @@ class Turns:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def run(self, what: str, act: Callable[[], None], until: Callable[[], bool] = lambda: True) -> None:
-        """Act, then turn the loop until something is true and a second more; print the longest turn."""
-        begin = time.thread_time()
+    def run(
+        self,
+        what: str,
+        act: Callable[[], None],
+        until: Callable[[], bool] = lambda: True,
+        visible: Callable[[], bool] | None = None,
+    ) -> None:
+        """Act, then turn the loop until something is true and a second more; print the longest turn.
+
+        Where `visible` is given, print when it became true as well.
+        """
+        begin, started, worked, seen = time.thread_time(), time.perf_counter(), time.process_time(), None
         act()
         longest = time.thread_time() - begin
         end = None
@@ -69,9 +80,42 @@ class Turns:
             self._host.app.processEvents()
             longest = max(longest, time.thread_time() - begin)
             time.sleep(0.002)
+            if seen is None and visible is not None and visible():
+                seen = time.perf_counter() - started, time.process_time() - worked
             if end is None and until():
                 end = time.monotonic() + 1
         print(f"{what:32} {1000 * longest:6.0f} ms", flush=True)
+        if seen is not None:
+            print(f"  first results seen after {seen[0]:.1f} s on the clock, {seen[1]:.1f} s of processor time")
+
+
+def write_field(images: dict, results: Path) -> None:
+    """A registration field of 4 mm, as an analysis leaves it."""
+    image = images[Phase.ARTERIAL]
+    size = [round(voxels * mm / 4) for voxels, mm in zip(image.GetSize(), image.GetSpacing(), strict=True)]
+    field = sitk.Image(size, sitk.sitkVectorFloat32, 3)
+    field.SetOrigin(image.GetOrigin())
+    field.SetSpacing((4.0, 4.0, 4.0))
+    (results / "fields").mkdir()
+    sitk.WriteImage(field, results / "fields" / f"{Phase.ARTERIAL}.nrrd")
+
+
+def is_settled(panel: object) -> bool:
+    """Whether nothing is on its way."""
+    return not panel.busy and not panel.findings.details.is_busy
+
+
+def analyze(turns: Turns, panel: object, study: Path) -> None:
+    """Load and analyze a study with the worker process."""
+    turns.run("load the study", lambda: panel.openStudy(str(study)), lambda: not panel.busy)
+    turns.run("analyze the study", panel.ui.runButton.click, lambda: not panel.activity.is_cancellable)
+    turns.run(
+        "show what was found",
+        lambda: None,
+        lambda: is_settled(panel),
+        lambda: panel.findings.shown is not None and panel.findings.review.selected is not None,
+    )
+    print(f"  {panel.ui.statusLabel.text()}")
 
 
 def move_slider(turns: Turns, panel: object, step: int) -> None:
@@ -90,13 +134,23 @@ def main() -> None:
     parser.add_argument("--lesions", type=int, default=30)
     parser.add_argument("--studies", type=int, default=5)
     parser.add_argument("--sensitivity", type=Path)
+    parser.add_argument("--study", type=Path)
     options = parser.parse_args()
     findings, images = large_study(options.slices, options.lesions)
     with tempfile.TemporaryDirectory() as folder, Host(size=(1280, 800)) as host:
         results = write_results_folder(findings, images, Path(folder) / "results")
+        write_field(images, results)
         panel = load_panel(host)
         turns = Turns(host)
-        turns.run("show results", lambda: panel.showResults(results), lambda: not panel.busy)
+        if options.study:
+            analyze(turns, panel, options.study)
+        turns.run(
+            "show results",
+            lambda: panel.showResults(results),
+            lambda: is_settled(panel),
+            lambda: panel.ui.lesionTable.rowCount() == options.lesions,
+        )
+        turns.run("show them again", lambda: panel.showResults(results), lambda: is_settled(panel))
         ui, shown = panel.ui, panel.findings.shown
         turns.run("next lesion", lambda: panel.findings.review.step(1))
         turns.run("accept", ui.acceptButton.click)
@@ -112,12 +166,12 @@ def main() -> None:
         turns.run("click on a lesion", lambda: corrections.addAt((-30, -45, -18)), lambda: not corrections.is_busy)
         print(f"  until it is drawn, wall time: {time.perf_counter() - started - 1:.1f} s")
         if options.sensitivity:
-            turns.run("show them", lambda: panel.showResults(options.sensitivity), lambda: not panel.busy)
+            turns.run("show them", lambda: panel.showResults(options.sensitivity), lambda: is_settled(panel))
             for step in (-3, 4, -1):
                 move_slider(turns, panel, step)
         for number in range(options.studies):
             panel.showResults(results)
-            host.wait_until(lambda: not panel.busy, 600)
+            host.wait_until(lambda: is_settled(panel), 600)
             print(f"study {number + 1}: {psutil.Process().memory_info().rss / 2**20:.0f} MiB", flush=True)
 
 

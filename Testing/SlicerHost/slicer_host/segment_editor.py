@@ -36,6 +36,8 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
         self.destroyed.connect(self._observations.remove_all)
         self._effects = {name: qSlicerSegmentEditorAbstractEffect(name, self._editor) for name in EFFECTS}
         self._active: qSlicerSegmentEditorAbstractEffect | None = None
+        self._effect_order: tuple[str, ...] = ()
+        self._unordered_visible = True
         self._undo_states, self._read_only, self._auto_show = 10, False, True
         self._keys: list[QShortcut] = []
         self._segmentation_row = self._selector("vtkMRMLSegmentationNode", self.setSegmentationNode)
@@ -319,9 +321,25 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
         self._undo.setVisible(enabled)
         self._redo.setVisible(enabled)
 
+    def setEffectNameOrder(self, effectNames) -> None:
+        self._effect_order = tuple(effectNames)
+        self._show_effects()
+
+    def effectNameOrder(self) -> tuple[str, ...]:
+        return self._effect_order
+
+    def _set_unordered_visible(self, visible: bool) -> None:
+        self._unordered_visible = visible
+        self._show_effects()
+
+    def _show_effects(self) -> None:
+        for number, name in enumerate(EFFECTS, start=1):
+            self._tools.button(number).setVisible(self._unordered_visible or name in self._effect_order)
+
     def setAutoShowSourceVolumeNode(self, autoShow: bool) -> None:
         self._auto_show = autoShow
 
+    unorderedEffectsVisible = Property(bool, lambda self: self._unordered_visible, _set_unordered_visible)
     segmentationNodeSelectorVisible = Property(
         bool, lambda self: not self._segmentation_row.isHidden(), setSegmentationNodeSelectorVisible
     )

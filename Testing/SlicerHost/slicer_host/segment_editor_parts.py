@@ -23,6 +23,7 @@ EFFECTS = {
     "Scissors": SegmentationEffectScissors,
 }
 BRUSHES = ("Paint", "Erase")
+BRUSH_DEFAULTS = {"BrushAbsoluteDiameter": "10", "BrushSphere": "1"}
 
 
 class qSlicerSegmentEditorAbstractEffect(QObject):  # noqa: N801
@@ -31,10 +32,13 @@ class qSlicerSegmentEditorAbstractEffect(QObject):  # noqa: N801
     def __init__(self, name: str, editor):
         super().__init__()
         self._name, self._editor = name, editor
-        self._parameters = {"BrushAbsoluteDiameter": "10", "BrushSphere": "1"} if name in BRUSHES else {}
+        self._parameters = {}
 
     def parameter(self, name: str) -> str:
-        return self._parameters.get(name, "")
+        """The effect's own value, else the one that effects share as an attribute of the editor's node."""
+        node = self._editor.editor_logic.GetSegmentEditorNode()
+        common = node.GetAttribute(name) if node is not None else None
+        return self._parameters.get(name) or common or (BRUSH_DEFAULTS.get(name, "") if self._name in BRUSHES else "")
 
     def integerParameter(self, name: str) -> int:
         return int(float(self.parameter(name) or 0))
@@ -43,7 +47,7 @@ class qSlicerSegmentEditorAbstractEffect(QObject):  # noqa: N801
         return float(self.parameter(name) or 0)
 
     def parameterDefined(self, name: str) -> bool:
-        return name in self._parameters
+        return bool(self.parameter(name))
 
     def setParameter(self, name: str, value) -> None:
         self._parameters[name] = str(int(value) if isinstance(value, bool) else value)
