@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from onnxruntime import InferenceSession
 
 from LiverTumorAILib.cascades import get_cascade
 from LiverTumorAILib.cascades.hfs_net import FUSION, PHASES
 from LiverTumorAILib.cascades.hierarchy import PRIORS
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import ModelStore
+from LiverTumorAILib.networks import SliceWise
 from LiverTumorAILib.phantom import PhantomOptions
 from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.progress import Cancelled, Progress
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
 from LiverTumorAILib.training import train_model
+from LiverTumorAILib.training.export import SCORES, VOLUME, onnx_bytes, weights_of_onnx, with_half_weights
 from LiverTumorAILib.training.hfs import ABLATION_RECIPES, HFS_RECIPES, train_hfs_model
 from LiverTumorAILib.training.hfs.augmentation import NO_AUGMENTATION, SliceAugmentation, SliceWarp, augment_hu
 from LiverTumorAILib.training.hfs.cases import (
@@ -212,6 +215,19 @@ class TestRecipes:
         sides = (*recipe.patch, *recipe.window) if recipe.priors else (*recipe.patch[1:], *recipe.window[1:])
         assert all(length % network.stride == 0 for length in sides)
         assert sum(weights.numel() for weights in network.parameters()) * 4 < 10 * 2**20
+
+    def test_weights_stored_in_half_the_bytes_give_the_same_scores(self, tmp_path):
+        network = SliceWise(build_network(HFS_RECIPES["hfs_large"])).eval()
+        whole = onnx_bytes(network, 1, (2, 32, 32))
+        half = with_half_weights(whole)
+        assert len(half) < 0.6 * len(whole)
+        slices = np.random.default_rng(1).normal(size=(1, 1, 2, 32, 32)).astype(np.float32)
+        first, second = (InferenceSession(content).run([SCORES], {VOLUME: slices})[0] for content in (whole, half))
+        np.testing.assert_allclose(first, second, atol=2e-3 * float(np.abs(first).max()))
+        (tmp_path / "half.onnx").write_bytes(half)
+        weights = weights_of_onnx(tmp_path / "half.onnx")
+        true = network.state_dict()["network.head.weight"]
+        torch.testing.assert_close(weights["head.weight"], true, rtol=1e-3, atol=1e-6)
 
     def test_the_ablation_has_every_candidate_of_the_paper(self):
         assert len(ABLATION_RECIPES) == 19

@@ -19,7 +19,7 @@ from LiverTumorAILib.inference.preprocess import network_input
 from LiverTumorAILib.inference.store import CARD_FILE, MODEL_FILE
 from LiverTumorAILib.networks import SliceWise
 from LiverTumorAILib.progress import Progress
-from LiverTumorAILib.training.export import INTENDED_USE, LICENCE, onnx_bytes
+from LiverTumorAILib.training.export import INTENDED_USE, LICENCE, onnx_bytes, with_half_weights
 from LiverTumorAILib.training.hfs.cases import HfsCase, read_cases
 from LiverTumorAILib.training.hfs.loop import train
 from LiverTumorAILib.training.hfs.priors import make_priors, read_priors
@@ -119,7 +119,7 @@ def export_hfs_model(
 
     """
     volumetric = network if recipe.architecture == "unet3d" else SliceWise(network)
-    content = onnx_bytes(volumetric, recipe.channels_in, recipe.window)
+    content = with_half_weights(onnx_bytes(volumetric, recipe.channels_in, recipe.window))
     card = ModelCard(
         name=recipe.name,
         version=recipe.version,
