@@ -5,6 +5,8 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
+import numpy as np
+import SimpleITK as sitk
 from analytic_findings import analytic_study
 from module_host import click_row, table_texts, wait, write_results_folder
 from test_cascade_base import abdomen, study_of
@@ -138,3 +140,25 @@ def test_results_without_probabilities_have_no_slider(host, panel, tmp_path):
     panel.showResults(write_results_folder(*analytic_study(spacing=(5.0, 5.0, 5.0)), tmp_path / "other"))
     wait(host, panel)
     assert not panel.ui.sensitivityRow.isVisibleTo(panel.ui.sensitivityRow.parentWidget())
+
+
+def test_a_saved_scene_brings_slider_and_heatmaps_back(host, panel, scene, move, tmp_path):
+    panel.ui.acceptButton.click()
+    low, high = types(panel), panel.findings.sensitivity._factors[-1]
+    heatmaps = {name: sitk.GetArrayFromImage(each) for name, each in panel.findings.shown.original.heatmaps.items()}
+    assert heatmaps
+    file = str(tmp_path / "scene.mrb")
+    assert host.slicer.util.saveScene(file)
+    host.app._core.close_scene()
+    assert host.app.ioManager().loadScene(file)
+    wait(host, panel)
+    assert host.messages.texts("error") == []
+    again = panel.findings.shown.original.heatmaps
+    assert {name: np.array_equal(heatmaps[name], sitk.GetArrayViewFromImage(again[name])) for name in heatmaps} == (
+        dict.fromkeys(heatmaps, True)
+    )
+    assert panel.ui.heatmapButton.isEnabled()
+    assert panel.ui.sensitivityRow.isVisible() and types(panel) == low
+    move(high)
+    assert len(types(panel)) > len(low)
+    assert panel.ui.reviewedLabel.text().startswith("1 of ")

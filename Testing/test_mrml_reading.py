@@ -8,12 +8,13 @@ from analytic_findings import LESIONS, TILT, analytic_study, inside, make_image
 slicer = pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 
 from LiverTumorAILib.errors import LiverTumorAIError  # noqa: E402
-from LiverTumorAILib.lesions import LesionType  # noqa: E402
+from LiverTumorAILib.lesions import LesionType, Organ  # noqa: E402
 from LiverTumorAILib.lesions.terminology import LESION_TERMS  # noqa: E402
 from LiverTumorAILib.mrml.findings_scene import restore_findings, show_findings  # noqa: E402
 from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
 from LiverTumorAILib.mrml.segmentation import segment_mask, set_segment_mask  # noqa: E402
 from LiverTumorAILib.review.corrections import same_voxels  # noqa: E402
+from LiverTumorAILib.review.files import read_reading, write_reading  # noqa: E402
 from LiverTumorAILib.review.reading import box_image  # noqa: E402
 
 FIRST, SECOND, THIRD = (f"2.25.{1000 + label}" for label in (1, 2, 3))
@@ -173,6 +174,50 @@ def test_a_saved_scene_brings_the_reading_back(study, shown, scene, tmp_path):
         difference = sitk.GetArrayFromImage(again.image(phase)) - sitk.GetArrayFromImage(study[1][phase])
         assert np.abs(difference).max() <= 0.5
     assert again.follow_edit("lesion-2") == again.lesion(SECOND)
+
+
+def test_an_edited_liver_counts_everywhere_and_is_kept(study, shown, scene, tmp_path):
+    findings, before = study[0], segment_mask(shown.segmentation, "liver")
+    grown = sitk.BinaryDilate(sitk.ConstantPad(before, (2, 2, 2), (2, 2, 2), 0), (2, 2, 2))
+    voxels = int(sitk.GetArrayViewFromImage(grown).sum())
+    set_segment_mask(shown.segmentation, "liver", grown)
+    assert shown.follow_edit("liver") is None
+    volume = voxels * np.prod(findings.lesion_labels.GetSpacing())
+    assert shown.findings.liver_volume_mm3 == pytest.approx(volume)
+    current = shown.current_findings()
+    assert current.liver_volume_mm3 == pytest.approx(volume)
+    drawn = sitk.GetArrayFromImage(sitk.Resample(grown, findings.organ_labels, sitk.Transform(), 1)) > 0
+    assert np.array_equal(sitk.GetArrayViewFromImage(current.organ_labels) == Organ.LIVER, drawn)
+    shown.undo()
+    assert shown.findings.liver_volume_mm3 == findings.liver_volume_mm3
+    assert same_voxels(segment_mask(shown.segmentation, "liver"), before)
+    shown.redo()
+    write_reading(shown.reading, tmp_path)
+    assert same_voxels(read_reading(tmp_path).organs[Organ.LIVER], shown.reading.organs[Organ.LIVER])
+    again = show_findings(*study, slicer.vtkMRMLScene(), read_reading(tmp_path))
+    assert again.findings.liver_volume_mm3 == pytest.approx(volume)
+    file = str(tmp_path / "scene.mrb")
+    assert scene.WriteToMRB(file)
+    opened = restore_findings(open_scene(file, tmp_path / "cache"))
+    assert opened.findings.liver_volume_mm3 == pytest.approx(volume)
+    assert same_voxels(segment_mask(opened.segmentation, "liver"), shown.reading.organs[Organ.LIVER])
+
+
+def test_an_erased_organ_is_gone_from_the_findings(study, shown):
+    spleen = segment_mask(shown.segmentation, "spleen")
+    set_segment_mask(shown.segmentation, "spleen", spleen * 0)
+    shown.follow_edit("spleen")
+    labels = sitk.GetArrayViewFromImage(shown.current_findings().organ_labels)
+    assert Organ.SPLEEN not in labels
+    assert Organ.SPLEEN in sitk.GetArrayViewFromImage(study[0].organ_labels)
+    assert np.array_equal(labels == Organ.LIVER, _whole_liver(study[0]))
+    shown.undo()
+    assert same_voxels(segment_mask(shown.segmentation, "spleen"), spleen)
+
+
+def _whole_liver(findings):
+    organs, lesions = (sitk.GetArrayViewFromImage(each) for each in (findings.organ_labels, findings.lesion_labels))
+    return (organs == Organ.LIVER) | (lesions > 0)
 
 
 def test_a_scene_without_a_reading_brings_none(scene):

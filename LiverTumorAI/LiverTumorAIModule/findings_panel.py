@@ -80,9 +80,13 @@ class FindingsPanel:
 
     def completing(self) -> Iterator[None]:
         """Show in the scene what can wait until the table and the outlines are there."""
+        from LiverTumorAILib.mrml.saved_evidence import keep_evidence
         from LiverTumorAILib.mrml.surfaces import showing_surfaces
         from LiverTumorAILib.mrml.transforms import showing_fields
 
+        if self.results.folder is not None:
+            keep_evidence(slicer.mrmlScene, self.results.evidence)
+            self.results = self.results._replace(evidence="")
         yield from self.shown.completing()
         node = self.shown.segmentation
         if node is not None and self.ui.show3DButton.checked:
@@ -97,10 +101,7 @@ class FindingsPanel:
 
         self.editing.settle()
         shown = self.shown
-        export = Export(self.results, None, shown.reading, study, phases)
-        if shown.edited or export.source is None:
-            export = export._replace(edited=shown.current_findings())
-        return export
+        return Export(self.results, shown.original, shown.reading, shown.edited, study, phases)
 
     def clear(self) -> None:
         """Forget findings, without touching the scene."""

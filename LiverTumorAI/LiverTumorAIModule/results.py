@@ -34,6 +34,7 @@ class Results(NamedTuple):
     details: LesionDetails
     fields: Mapping[Phase, sitk.Image] = {}
     organs: Mapping[Organ, sitk.Image] | None = None
+    evidence: str = ""
 
 
 def read_results(folder: Path, session: Path | None = None) -> Results:
@@ -49,8 +50,9 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
 
     from LiverTumorAILib.errors import LiverTumorAIError
     from LiverTumorAILib.lesions.findings_io import read_findings
-    from LiverTumorAILib.mrml.segmentation import organ_masks
+    from LiverTumorAILib.mrml.saved_evidence import packed_evidence
     from LiverTumorAILib.review.files import read_reading
+    from LiverTumorAILib.review.organs import organ_masks
     from LiverTumorAILib.review.reading import begin_reading
     from LiverTumorAILib.review.sensitivity import LiveSensitivity
     from LiverTumorAILib.study import Phase
@@ -72,7 +74,8 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
     reading = (read_reading(session) if session else None) or read_reading(folder) or begin_reading(findings)
     if reading.factor and findings.sensitivity:
         reading, findings = LiveSensitivity(findings, images).at(reading.factor, reading, findings)
-    return Results(folder, findings, images, reading, LesionDetails(findings, images), fields, organ_masks(findings))
+    details, organs = LesionDetails(findings, images), organ_masks(findings)
+    return Results(folder, findings, images, reading, details, fields, organs, packed_evidence(folder))
 
 
 def read_volumes(folder: Path, volumes: tuple[FoundVolume, ...]) -> list[sitk.Image]:
@@ -83,11 +86,12 @@ def read_volumes(folder: Path, volumes: tuple[FoundVolume, ...]) -> list[sitk.Im
 
 
 class Export(NamedTuple):
-    """What to save: a results folder, and findings and reading as they are now where the user edited them."""
+    """What to save: a results folder, and the reading of its findings, which says what the user edited."""
 
     results: Results
-    edited: Findings | None
+    original: Findings
     reading: Reading
+    is_edited: bool
     study: str
     phases: Mapping[int, Phase | None]
 
@@ -104,15 +108,17 @@ def export_results(export: Export, out: Path) -> Path:
     DICOM SEG and SR are rewritten too where the study's files are at hand, else left out.
     """
     from LiverTumorAILib.folders import new_folder
+    from LiverTumorAILib.review.reading import reviewed_findings
 
+    is_rewritten = export.is_edited or export.source is None
     with new_folder(out) as folder:
         if export.source is not None:
-            left_out = shutil.ignore_patterns(*DICOM_FILES) if export.edited else None
+            left_out = shutil.ignore_patterns(*DICOM_FILES) if is_rewritten else None
             shutil.copytree(export.source, folder, dirs_exist_ok=True, ignore=left_out)
         else:
             _write_images(export.results.images, folder / "registered")
-        if export.edited:
-            _rewrite(export, folder)
+        if is_rewritten:
+            _rewrite(export, reviewed_findings(export.original, export.reading), folder)
     return out
 
 
@@ -126,7 +132,7 @@ def _write_images(images: Mapping[Phase, sitk.Image], folder: Path) -> None:
         )
 
 
-def _rewrite(export: Export, folder: Path) -> None:
+def _rewrite(export: Export, findings: Findings, folder: Path) -> None:
     from LiverTumorAILib.lesions.findings_io import write_findings_files
     from LiverTumorAILib.registration import RegisteredStudy
     from LiverTumorAILib.report.html import write_report
@@ -134,7 +140,7 @@ def _rewrite(export: Export, folder: Path) -> None:
     from LiverTumorAILib.review.files import write_reading
     from LiverTumorAILib.study import Study, StudyVolume
 
-    findings, images = export.edited, export.results.images
+    images = export.results.images
     shutil.rmtree(folder / "heatmaps", ignore_errors=True)
     write_findings_files(findings, folder)
     write_reading(export.reading, folder)
@@ -143,10 +149,10 @@ def _rewrite(export: Export, folder: Path) -> None:
     registered = RegisteredStudy(study, findings.reference_phase, images)
     write_report(registered, findings, folder / "report.html")
     if export.source and (export.source / DICOM_FILES[0]).exists() and Path(export.study).exists():
-        _rewrite_dicom(export, folder)
+        _rewrite_dicom(export, findings, folder)
 
 
-def _rewrite_dicom(export: Export, folder: Path) -> None:
+def _rewrite_dicom(export: Export, findings: Findings, folder: Path) -> None:
     from LiverTumorAILib.report.dicom_seg import build_segmentation, read_headers
     from LiverTumorAILib.report.dicom_sr import build_structured_report
     from LiverTumorAILib.study import load_study
@@ -154,7 +160,7 @@ def _rewrite_dicom(export: Export, folder: Path) -> None:
     study = load_study(Path(export.study))
     for index, phase in export.phases.items():
         study = study.with_phase(index, phase)
-    headers = read_headers(study.volume(export.edited.reference_phase).dicom_files)
-    segmentation = build_segmentation(export.edited, headers)
+    headers = read_headers(study.volume(findings.reference_phase).dicom_files)
+    segmentation = build_segmentation(findings, headers)
     segmentation.save_as(folder / DICOM_FILES[0])
-    build_structured_report(export.edited, segmentation, headers).save_as(folder / DICOM_FILES[1])
+    build_structured_report(findings, segmentation, headers).save_as(folder / DICOM_FILES[1])

@@ -5,7 +5,8 @@ from enum import StrEnum
 import slicer
 
 from LiverTumorAILib.lesions import Organ
-from LiverTumorAILib.mrml.segmentation import LESION_UID_TAG, OTHER_ORGANS, VESSELS, organ_segment_id
+from LiverTumorAILib.mrml.segmentation import LESION_UID_TAG, OTHER_ORGANS, organ_segment_id
+from LiverTumorAILib.review.organs import VESSELS
 
 
 class Group(StrEnum):

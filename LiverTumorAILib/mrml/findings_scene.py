@@ -15,6 +15,8 @@ from LiverTumorAILib.mrml.segmentation import (
     add_lesion_segment,
     is_doubtful,
     lesion_segment_id,
+    organ_of_segment,
+    organ_segment_id,
     segment_mask,
     set_segment_mask,
     showing_segmentation,
@@ -24,6 +26,7 @@ from LiverTumorAILib.mrml.volumes import show_volume
 from LiverTumorAILib.review.corrections import Corrector, same_voxels
 from LiverTumorAILib.review.grow import grow_lesion
 from LiverTumorAILib.review.history import History
+from LiverTumorAILib.review.organs import organ_masks, with_organs
 from LiverTumorAILib.review.reading import Reading, ReviewState, begin_reading, reviewed_findings, summary_of
 from LiverTumorAILib.study import Phase
 
@@ -44,13 +47,21 @@ class SceneFindings:
         Registered phases on the reference grid (LPS, mm).
     reading: Reading
         What is shown of the lesions.
+    organs: Mapping[Organ, SimpleITK.Image], optional
+        `organ_masks` of the findings, if they are at hand.
 
     """
 
     def __init__(
-        self, scene: slicer.vtkMRMLScene, findings: Findings, images: Mapping[Phase, sitk.Image], reading: Reading
+        self,
+        scene: slicer.vtkMRMLScene,
+        findings: Findings,
+        images: Mapping[Phase, sitk.Image],
+        reading: Reading,
+        organs: Mapping[Organ, sitk.Image] | None = None,
     ) -> None:
         self._scene = scene
+        self._organs = organs or organ_masks(findings)
         self._at = {reading.factor: findings}
         self._images = images
         self.history = History(reading)
@@ -95,7 +106,8 @@ class SceneFindings:
     def edited(self) -> bool:
         """Whether the reader decided, corrected or looked with another sensitivity."""
         reading = self.reading
-        return bool(reading.states or reading.targets or reading.factor) or reading.lesions != self.original.lesions
+        decided = reading.states or reading.targets or reading.factor or reading.organs
+        return bool(decided) or reading.lesions != self.original.lesions
 
     def volume(self, phase: Phase) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The volume node of a phase; None after it was deleted."""
@@ -183,7 +195,7 @@ class SceneFindings:
         self._follow(before)
 
     def follow_edit(self, segment_id: str) -> Lesion | None:
-        """Take over an edited lesion segment; voxels of other lesions are given back to them.
+        """Take over an edited lesion or organ segment; voxels of other lesions are given back to them.
 
         Returns
         -------
@@ -192,7 +204,10 @@ class SceneFindings:
 
         """
         lesion = self.lesion_of_segment(segment_id)
-        if lesion is None or self.segmentation is None:
+        if self.segmentation is None:
+            return None
+        if lesion is None:
+            self._follow_organ_edit(organ_of_segment(segment_id))
             return None
         mask = segment_mask(self.segmentation, segment_id)
         self.do(f"edit of lesion {lesion.label}", self.corrector.draw(self.reading, lesion.uid, mask))
@@ -200,6 +215,19 @@ class SceneFindings:
         if kept is not None and not same_voxels(kept, mask):
             set_segment_mask(self.segmentation, segment_id, kept)
         return self.lesion(lesion.uid)
+
+    def _follow_organ_edit(self, organ: Organ | None) -> None:
+        known = self._organ_mask(organ, self.reading)
+        if known is None:
+            return
+        mask = segment_mask(self.segmentation, organ_segment_id(organ))
+        # An organ that was erased is one voxel that is not filled.
+        mask = mask if mask is not None else known[:1, :1, :1] * 0
+        if not same_voxels(known, mask):
+            self.do(f"edit of {organ.title}", self.reading.with_organ(organ, mask))
+
+    def _organ_mask(self, organ: Organ | None, reading: Reading) -> sitk.Image | None:
+        return reading.organs.get(organ, self._organs.get(organ))
 
     def reading_with_lesion_at(self, point: Point) -> Reading:
         """The present reading and, as its last lesion, the one that a click (LPS, mm) means; touches no node.
@@ -213,7 +241,8 @@ class SceneFindings:
         cached = self.original.sensitivity
         taken = {lesion.uid: self.reading.masks[lesion.uid] for lesion in self.reading.present}
         maps = cached.probabilities.maps if cached else None
-        grown = grow_lesion(point, self._images, self.original.organ_labels, taken, maps)
+        organs = with_organs(self.original, self.reading.organs).organ_labels
+        grown = grow_lesion(point, self._images, organs, taken, maps)
         return self.corrector.add(self.reading, grown.mask, grown.type_probabilities)
 
     def current_findings(self) -> Findings:
@@ -236,8 +265,17 @@ class SceneFindings:
             if self._follow_lesion(node, uid, before):
                 yield
                 node = self.segmentation
+        if node is not None:
+            self._follow_organs(node, before)
         self.show_axes(self._axes_visible)
         save_reading(self._scene, self.original, self.reading)
+
+    def _follow_organs(self, node: slicer.vtkMRMLSegmentationNode, before: Reading) -> None:
+        for organ in {*before.organs, *self.reading.organs}:
+            now = self._organ_mask(organ, self.reading)
+            shown = segment_mask(node, organ_segment_id(organ))
+            if now is not self._organ_mask(organ, before) and (shown is None or not same_voxels(shown, now)):
+                set_segment_mask(node, organ_segment_id(organ), now)
 
     def _follow_lesion(self, node: slicer.vtkMRMLSegmentationNode, uid: str, before: Reading) -> bool:
         """Whether a lesion came, went or has other voxels than in an earlier reading; its nodes follow."""
@@ -316,14 +354,14 @@ def showing_findings(
         Their `organ_masks`, if they are at hand.
 
     """
-    reading = reading or begin_reading(findings)
+    reading, organs = reading or begin_reading(findings), organs or organ_masks(findings)
     roles = frozenset(VOLUME_PREFIX + phase for phase in images)
     remove_owned(scene, keep=roles, prefix=VOLUME_PREFIX)
     for phase, image in images.items():
         node = show_volume(scene, image, findings.modality, phase=phase, name=phase.title, role=VOLUME_PREFIX + phase)
         put_in_folder(scene, node, STUDY_FOLDER)
         yield
-    shown = SceneFindings(scene, findings, images, reading)
+    shown = SceneFindings(scene, findings, images, reading, organs)
     shown.show_phase(findings.reference_phase)
     yield
     reference = shown.volume(findings.reference_phase)
@@ -352,6 +390,6 @@ def restore_findings(scene: slicer.vtkMRMLScene) -> SceneFindings | None:
         axis = nodes.get(markups.axis_role(lesion, "long"))
         if axis is None or axis.GetNumberOfControlPoints() < 2:
             markups.update_axes(scene, lesion)
-    shown = SceneFindings(scene, saved.findings, saved.images, saved.reading)
+    shown = SceneFindings(scene, saved.findings, saved.images, saved.reading, saved.organs)
     shown.show_axes(True)
     return shown

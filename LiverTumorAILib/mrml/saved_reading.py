@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
 import SimpleITK as sitk
 import slicer
 
@@ -13,10 +12,12 @@ from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions import Findings, Organ
 from LiverTumorAILib.lesions.findings_io import findings_from_json, findings_to_json
 from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes
+from LiverTumorAILib.mrml.saved_evidence import read_evidence
 from LiverTumorAILib.mrml.segmentation import SEGMENTATION_ROLE, organ_segment_id, segment_mask
 from LiverTumorAILib.mrml.volume_images import volume_image
 from LiverTumorAILib.review.files import reading_from_json, reading_to_json
-from LiverTumorAILib.review.reading import Reading, box_of, labels_of
+from LiverTumorAILib.review.organs import organ_labels
+from LiverTumorAILib.review.reading import Reading, labels_of
 from LiverTumorAILib.study import Phase
 
 READING_ROLE = "reading"
@@ -29,10 +30,11 @@ class SavedReading(NamedTuple):
     findings: Findings
     images: Mapping[Phase, sitk.Image]
     reading: Reading
+    organs: Mapping[Organ, sitk.Image]
 
 
 def save_reading(scene: slicer.vtkMRMLScene, findings: Findings, reading: Reading) -> None:
-    """Keep all that segments and volumes do not hold in a text node."""
+    """Keep what segments and volumes do not hold in a text node; see `saved_evidence` for heatmaps."""
     node = owned_node(scene, "vtkMRMLTextNode", READING_ROLE, "Liver reading")
     node.SetHideFromEditors(True)
     content = {"findings": findings_to_json(replace(findings, lesions=())), "reading": reading_to_json(reading)}
@@ -41,8 +43,6 @@ def save_reading(scene: slicer.vtkMRMLScene, findings: Findings, reading: Readin
 
 def read_scene(scene: slicer.vtkMRMLScene) -> SavedReading | None:
     """What `save_reading` kept, with lesions and organs as the segments are; None where the scene holds no reading.
-
-    Heatmaps stay with the results folder.
 
     Raises
     ------
@@ -60,30 +60,20 @@ def read_scene(scene: slicer.vtkMRMLScene) -> SavedReading | None:
         grid = images[Phase(content["findings"]["reference_phase"])]
         node = nodes[SEGMENTATION_ROLE]
         reading = _reading(content["reading"], node)
-        organs, lesions = _organ_labels(node, grid), labels_of(reading, grid)
-        findings = findings_from_json(content["findings"], organs, lesions, {})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        masks = {organ: segment_mask(node, organ_segment_id(organ)) for organ in Organ}
+        organs = {organ: mask for organ, mask in masks.items() if mask is not None}
+        heatmaps, sensitivity = read_evidence(scene)
+        labels = organ_labels(organs, grid), labels_of(reading, grid)
+        findings = findings_from_json(content["findings"], *labels, heatmaps)
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise LiverTumorAIError(
             "The liver reading in this scene is not complete", advice="Analyze the study again, or open its results"
         ) from error
-    return SavedReading(replace(findings, lesions=reading.lesions), images, reading)
+    return SavedReading(replace(findings, lesions=reading.lesions, sensitivity=sensitivity), images, reading, organs)
 
 
 def _reading(content: Mapping, node: slicer.vtkMRMLSegmentationNode) -> Reading:
     lesions = content["lesions"]
     masks = {lesion["id"]: segment_mask(node, f"lesion-{lesion['label']}") for lesion in lesions}
-    without_heatmaps = [{**lesion, "heatmap": ""} for lesion in lesions]
-    there = {uid: mask for uid, mask in masks.items() if mask is not None}
-    return reading_from_json({**content, "lesions": without_heatmaps}, there)
-
-
-def _organ_labels(node: slicer.vtkMRMLSegmentationNode, grid: sitk.Image) -> sitk.Image:
-    """Organs as `Findings` has them; vessels and others lie over the whole liver."""
-    labels = np.zeros(grid.GetSize()[::-1], np.uint8)
-    for organ in Organ:
-        mask = segment_mask(node, organ_segment_id(organ))
-        if mask is not None:
-            labels[box_of(mask, grid)][sitk.GetArrayViewFromImage(mask) > 0] = organ
-    image = sitk.GetImageFromArray(labels)
-    image.CopyInformation(grid)
-    return image
+    masks |= {name: segment_mask(node, organ_segment_id(Organ[name])) for name in content.get("organs", ())}
+    return reading_from_json(content, {key: mask for key, mask in masks.items() if mask is not None})

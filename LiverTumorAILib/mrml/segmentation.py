@@ -10,16 +10,15 @@ from scipy import ndimage
 from vtk.util import numpy_support
 
 from LiverTumorAILib.lesions import Certainty, Findings, Lesion, Organ
-from LiverTumorAILib.lesions.organs import whole_liver
 from LiverTumorAILib.lesions.terminology import LESION_TERMS, ORGAN_TERMS, Code, Term
 from LiverTumorAILib.mrml.geometry import image_at, index_to_ras, oriented_image_data
 from LiverTumorAILib.mrml.nodes import owned_node
-from LiverTumorAILib.review.reading import Reading, ReviewState, begin_reading, box_image
+from LiverTumorAILib.review.organs import organ_masks
+from LiverTumorAILib.review.reading import Reading, ReviewState, begin_reading
 
 SEGMENTATION_ROLE = "segmentation"
 BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
 LESION_UID_TAG = "LiverTumorAI.LesionUID"
-VESSELS = (Organ.HEPATIC_VESSELS, Organ.PORTAL_SPLENIC_VEIN)
 OTHER_ORGANS = (Organ.GALLBLADDER, Organ.SPLEEN, Organ.PANCREAS, Organ.STOMACH)
 
 AT_A_TIME = 8
@@ -54,6 +53,11 @@ def lesion_segment_id(lesion: Lesion) -> str:
 def organ_segment_id(organ: Organ) -> str:
     """Segment ID of an organ."""
     return organ.name.lower().replace("_", "-")
+
+
+def organ_of_segment(segment_id: str) -> Organ | None:
+    """The organ that a segment shows; None for lesions and segments that the user added."""
+    return next((organ for organ in Organ if organ_segment_id(organ) == segment_id), None)
 
 
 def terminology_entry(term: Term) -> str:
@@ -102,10 +106,10 @@ def showing_segmentation(
     segmentation = node.GetSegmentation()
     segmentation.RemoveAllSegments()
     segmentation.SetSourceRepresentationName(BINARY_LABELMAP)
-    for organ, mask in (organs or organ_masks(findings)).items():
+    reading = reading or begin_reading(findings)
+    for organ, mask in {**(organs or organ_masks(findings)), **reading.organs}.items():
         _add_organ(node, organ, mask)
     yield
-    reading = reading or begin_reading(findings)
     for count, lesion in enumerate(sorted(reading.lesions, key=lambda lesion: lesion.label), start=1):
         add_lesion_segment(node, lesion, reading)
         if count % AT_A_TIME == 0:
@@ -117,23 +121,6 @@ def showing_segmentation(
     # What each segment sets for itself counts in full.
     display.SetOpacity2DFill(1.0)
     return node
-
-
-def organ_masks(findings: Findings) -> dict[Organ, sitk.Image]:
-    """Organs that were found, each as uint8 mask (LPS, mm) on its box of the reference grid; touches no node.
-
-    The liver is the whole liver, with its lesions and vessels.
-    """
-    grid = findings.organ_labels
-    voxels = sitk.GetArrayViewFromImage(grid)
-    liver = whole_liver(voxels, sitk.GetArrayViewFromImage(findings.lesion_labels))
-    boxes = dict(zip(Organ, ndimage.find_objects(voxels, max(Organ)), strict=True))
-    boxes[Organ.LIVER] = next(iter(ndimage.find_objects(liver.view(np.uint8))), None)
-    return {
-        organ: box_image(liver[box] if organ is Organ.LIVER else voxels[box] == organ, box, grid)
-        for organ, box in boxes.items()
-        if box is not None
-    }
 
 
 def _add_organ(node: slicer.vtkMRMLSegmentationNode, organ: Organ, mask: sitk.Image) -> None:

@@ -12,7 +12,8 @@ from scipy import ndimage
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions import Certainty, Enhancement, Lesion, LesionType
 from LiverTumorAILib.measurement import measure_mask
-from LiverTumorAILib.review.reading import Reading, ReviewState, box_image, box_of, take_away
+from LiverTumorAILib.review.boxes import box_image, box_of
+from LiverTumorAILib.review.reading import Reading, ReviewState, take_away
 from LiverTumorAILib.review.remeasure import bounding_box_mm, centroid_mm, remeasure
 from LiverTumorAILib.study import Phase
 

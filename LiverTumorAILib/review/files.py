@@ -9,6 +9,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.lesions import Organ
 from LiverTumorAILib.lesions.findings_io import lesion_from_json, lesion_to_json
 from LiverTumorAILib.review.reading import Reading, ReviewState
 
@@ -26,19 +27,24 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
         "typed_by_hand": sorted(reading.typed_by_hand),
         "targets": list(reading.targets),
         "factor": reading.factor,
+        "organs": [organ.name for organ in reading.organs],
     }
 
 
 def reading_from_json(content: Mapping[str, Any], masks: Mapping[str, sitk.Image]) -> Reading:
-    """What `reading_to_json` wrote, without the lesions whose masks are gone; ValueError or KeyError if it is none."""
+    """What `reading_to_json` wrote, without what has lost its mask; ValueError or KeyError if it is none.
+
+    Masks are those of lesions by UID, and of edited organs by name.
+    """
     lesions = tuple(lesion_from_json(lesion) for lesion in content["lesions"])
     reading = Reading(
         lesions,
-        masks,
+        {lesion.uid: masks[lesion.uid] for lesion in lesions if lesion.uid in masks},
         {uid: ReviewState(state) for uid, state in content["states"].items()},
         frozenset(content["typed_by_hand"]),
         tuple(content["targets"]),
         content.get("factor"),
+        {Organ[name]: masks[name] for name in content.get("organs", ()) if name in masks},
     )
     for lesion in lesions:
         if lesion.uid not in masks:
@@ -54,11 +60,12 @@ def write_reading(reading: Reading, folder: Path) -> None:
     """
     masks = folder / MASKS_FOLDER
     masks.mkdir(exist_ok=True)
-    names = {lesion.uid: _mask_name(reading.masks[lesion.uid]) for lesion in reading.lesions}
-    for uid, name in names.items():
+    images = dict(reading.masks) | {organ.name: mask for organ, mask in reading.organs.items()}
+    names = {key: _mask_name(image) for key, image in images.items()}
+    for key, name in names.items():
         if not (masks / name).is_file():
             partial = masks / f".partial-{name}"
-            sitk.WriteImage(reading.masks[uid], partial, useCompression=True)
+            sitk.WriteImage(images[key], partial, useCompression=True)
             partial.replace(masks / name)
     content = reading_to_json(reading) | {"masks": names}
     partial = folder / f".{REVIEW_FILE}.partial"

@@ -12,7 +12,8 @@ from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import ProbabilityMaps
 from LiverTumorAILib.lesions import LesionType, Organ, Point
 from LiverTumorAILib.lesions.organs import lesion_type_of_class
-from LiverTumorAILib.review.reading import box_image, take_away
+from LiverTumorAILib.review.boxes import box_image
+from LiverTumorAILib.review.reading import take_away
 from LiverTumorAILib.review.remeasure import AIR_HU
 from LiverTumorAILib.study import Phase
 

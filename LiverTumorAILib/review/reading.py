@@ -8,8 +8,10 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from LiverTumorAILib.lesions import Certainty, Findings, Lesion, LesionType
+from LiverTumorAILib.lesions import Certainty, Findings, Lesion, LesionType, Organ
 from LiverTumorAILib.lesions.patient import summarise_patient
+from LiverTumorAILib.review.boxes import box_image, box_of
+from LiverTumorAILib.review.organs import volume_mm3, with_organs
 
 
 class ReviewState(StrEnum):
@@ -40,6 +42,9 @@ class Reading:
         UIDs of the target lesions (RECIST 1.1).
     factor: float or None
         Sensitivity factor that lesions were found with; None where it is the analysis's own.
+    organs: Mapping[Organ, SimpleITK.Image]
+        Organs that the reader edited: uint8 (LPS, mm), boxes of the reference grid; the liver with its lesions and
+        vessels.
 
     """
 
@@ -49,6 +54,7 @@ class Reading:
     typed_by_hand: frozenset[str] = frozenset()
     targets: tuple[str, ...] = ()
     factor: float | None = None
+    organs: Mapping[Organ, sitk.Image] = field(default_factory=dict)
 
     def lesion(self, uid: str | None) -> Lesion | None:
         """The lesion with this UID; None if there is none."""
@@ -101,6 +107,10 @@ class Reading:
         masks = self.masks if mask is None else {**self.masks, lesion.uid: mask}
         return replace(self, lesions=others if known else (*others, lesion), masks=masks)
 
+    def with_organ(self, organ: Organ, mask: sitk.Image) -> "Reading":
+        """An organ as the reader drew it."""
+        return replace(self, organs={**self.organs, organ: mask})
+
     def without(self, uid: str) -> "Reading":
         """All but one lesion, as if it had never been there."""
         return replace(
@@ -139,24 +149,6 @@ def begin_reading(findings: Findings) -> Reading:
     return Reading(findings.lesions, masks)
 
 
-def box_image(voxels: np.ndarray, box: tuple[slice, ...], grid: sitk.Image) -> sitk.Image:
-    """Voxels (z, y, x) of a box of a grid as uint8 image (LPS, mm)."""
-    image = sitk.GetImageFromArray(voxels.astype(np.uint8))
-    image.SetSpacing(grid.GetSpacing())
-    image.SetDirection(grid.GetDirection())
-    image.SetOrigin(grid.TransformIndexToPhysicalPoint([int(side.start) for side in reversed(box)]))
-    return image
-
-
-def box_of(mask: sitk.Image, grid: sitk.Image) -> tuple[slice, ...]:
-    """The box (z, y, x) of a grid that a mask fills; see `box_image`."""
-    first = np.rint(grid.TransformPhysicalPointToContinuousIndex(mask.GetOrigin())).astype(int)
-    return tuple(
-        slice(int(start), int(start) + size)
-        for start, size in zip(reversed(first.tolist()), reversed(mask.GetSize()), strict=True)
-    )
-
-
 def take_away(voxels: np.ndarray, box: tuple[slice, ...], mask: sitk.Image, grid: sitk.Image) -> None:
     """Clear the voxels (bool; z, y, x) of a box of a grid that a mask has; the mask is another box of it."""
     other = box_of(mask, grid)
@@ -183,8 +175,11 @@ def labels_of(reading: Reading, grid: sitk.Image) -> sitk.Image:
 def summary_of(findings: Findings, reading: Reading) -> Findings:
     """The findings with the lesions and the patient summary that follow from a reading; images stay as they are.
 
-    Rejected lesions do not count. A lesion that the reader accepted counts as certain.
+    Rejected lesions do not count. A lesion that the reader accepted counts as certain. The liver's volume is that of
+    the liver as the reader drew it.
     """
+    if Organ.LIVER in reading.organs:
+        findings = replace(findings, liver_volume_mm3=volume_mm3(reading.organs[Organ.LIVER]))
     settled = tuple(
         replace(lesion, certainty=Certainty.CERTAIN, certainty_reasons=(), score=1.0)
         if reading.state(lesion.uid) is ReviewState.ACCEPTED
@@ -200,7 +195,8 @@ def summary_of(findings: Findings, reading: Reading) -> Findings:
 
 
 def reviewed_findings(findings: Findings, reading: Reading) -> Findings:
-    """The findings as the reader leaves them, label image included."""
+    """The findings as the reader leaves them, label images included."""
+    findings = with_organs(findings, reading.organs)
     used = {name for lesion in reading.present for name in (lesion.heatmap, lesion.opposing_heatmap)}
     return replace(
         summary_of(findings, reading),

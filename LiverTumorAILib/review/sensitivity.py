@@ -12,8 +12,9 @@ from LiverTumorAILib.lesions import Findings, Lesion, LesionType
 from LiverTumorAILib.lesions.joint import renumbered
 from LiverTumorAILib.lesions.organs import lesion_type_of_class
 from LiverTumorAILib.lesions.sensitivity import LesionProbabilities
+from LiverTumorAILib.review.boxes import box_of
 from LiverTumorAILib.review.corrections import Corrector, same_voxels
-from LiverTumorAILib.review.reading import Reading, begin_reading, box_of
+from LiverTumorAILib.review.reading import Reading, begin_reading
 from LiverTumorAILib.review.remeasure import remeasure
 from LiverTumorAILib.study import Phase
 
