@@ -161,3 +161,53 @@ def test_the_help_tells_every_key(host):
     told = host.slicer.modules.livertumorai.helpText
     between = {"2", "3", "4", "5", "F3", "F4", "F5", "F6", "Del"}
     assert [key for key in used - between if f">{key}" not in told and f" {key}" not in told] == []
+
+
+def test_nodes_of_the_same_names_that_others_made_stay_as_they_are(host, results, scene, tmp_path):
+    panel = load_panel(host)
+    names = {
+        "vtkMRMLSegmentationNode": ["Liver findings"],
+        "vtkMRMLScalarVolumeNode": ["portal venous", "arterial"],
+        "vtkMRMLGridTransformNode": ["arterial onto the reference"],
+        "vtkMRMLTextNode": ["Liver reading", "Liver evidence"],
+        "vtkMRMLMarkupsLineNode": ["1 long axis"],
+        "vtkMRMLColorTableNode": ["Liver Tumor AI evidence"],
+    }
+    foreign = [scene.AddNewNodeByClass(kind, name) for kind, names in names.items() for name in names]
+    segmentation = foreign[0].GetSegmentation()
+    for segment_id in ("liver", "lesion-1"):
+        segmentation.AddEmptySegment(segment_id, segment_id)
+    before = [(node.GetName(), node.GetMTime()) for node in foreign]
+    for _twice in range(2):
+        panel.showResults(results)
+        wait(host, panel)
+    assert panel.findings.shown.segmentation is not foreign[0]
+    panel.ui.heatmapButton.click()
+    panel.ui.deleteLesionButton.click()
+    panel.ui.undoButton.click()
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    assert host.messages.texts("error") == []
+    assert list(segmentation.GetSegmentIDs()) == ["liver", "lesion-1"]
+    assert [(node.GetName(), node.GetMTime()) for node in foreign[1:]] == before[1:]
+    assert all(scene.IsNodePresent(node) for node in foreign)
+    assert [row[0] for row in table_texts(panel.ui.lesionTable)] == ["1", "2", "3"]
+
+
+def test_what_the_user_deletes_in_the_middle_is_no_error_anywhere(host, panel, scene, tmp_path):
+    shown, ui = panel.findings.shown, panel.ui
+    for gone in (shown.segmentation, shown.volume(shown.phases[0]), owned_nodes(scene)["reading"]):
+        scene.RemoveNode(gone)
+    for button in ("accept", "undo", "redo", "reject", "target", "deleteLesion", "undo", "next", "previous"):
+        getattr(ui, f"{button}Button").click()
+    for button in ("compare", "single", "planes", "blink", "show3D", "show3D", "heatmap", "heatmap"):
+        getattr(ui, f"{button}Button").click()
+    ui.liverCheckBox.click()
+    ui.slabSpinBox.setValue(10)
+    ui.windowComboBox.activated.emit(1)
+    ui.editingSection.collapsed = False
+    host.process_events(0.3)
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    assert host.messages.texts("error") == []
+    assert (tmp_path / "saved" / "report.html").is_file()

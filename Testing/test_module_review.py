@@ -54,6 +54,13 @@ def test_accept_and_reject_by_keys_go_on_to_the_next_lesion(host, study, panel, 
     assert ui.lesionTable.item(1, TYPE).font().strikeOut()
 
 
+def test_four_actions_reject_three_false_lesions(host, ui):
+    click_row(ui.lesionTable, 0)
+    for _lesion in range(3):
+        press(host, Qt.Key.Key_X)
+    assert column(ui, STATE) == ["rejected"] * 3
+
+
 def test_next_and_previous_go_round_in_the_order_of_the_table(host, study, panel, ui, scene):
     for key, row in ((Qt.Key.Key_N, 1), (Qt.Key.Key_N, 2), (Qt.Key.Key_N, 0), (Qt.Key.Key_P, 2)):
         press(host, key)

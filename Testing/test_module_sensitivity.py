@@ -144,7 +144,7 @@ def test_results_without_probabilities_have_no_slider(host, panel, tmp_path):
 
 def test_a_saved_scene_brings_slider_and_heatmaps_back(host, panel, scene, move, tmp_path):
     panel.ui.acceptButton.click()
-    low, high = types(panel), panel.findings.sensitivity._factors[-1]
+    found, least = types(panel), panel.findings.sensitivity._factors[0]
     heatmaps = {name: sitk.GetArrayFromImage(each) for name, each in panel.findings.shown.original.heatmaps.items()}
     assert heatmaps
     file = str(tmp_path / "scene.mrb")
@@ -158,7 +158,7 @@ def test_a_saved_scene_brings_slider_and_heatmaps_back(host, panel, scene, move,
         dict.fromkeys(heatmaps, True)
     )
     assert panel.ui.heatmapButton.isEnabled()
-    assert panel.ui.sensitivityRow.isVisible() and types(panel) == low
-    move(high)
-    assert len(types(panel)) > len(low)
+    assert panel.ui.sensitivityRow.isVisible() and types(panel) == found
+    move(least)
+    assert len(types(panel)) < len(found)
     assert panel.ui.reviewedLabel.text().startswith("1 of ")

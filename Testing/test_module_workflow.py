@@ -13,6 +13,7 @@ from analytic_network import write_network
 from module_host import backgrounds, click_row, load_panel, table_texts, wait, write_results_folder
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox
 from slicer_host import Host
 from test_pipeline import write_study
@@ -194,13 +195,15 @@ def test_cancel_ends_the_worker_and_leaves_the_panel_usable(host, analyzed):
     assert host.messages.texts("error") == []
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "no image"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "no image", "broken image"])
 def test_bad_input_gives_one_clear_line_and_leaves_the_panel_usable(host, analyzed, tmp_path, kind):
     folder = tmp_path / "study"
     if kind != "missing":
         folder.mkdir()
     if kind == "no image":
         (folder / "letter.txt").write_text("nothing to see", encoding="utf-8")
+    if kind == "broken image":
+        (folder / "arterial.nii.gz").write_bytes(b"\x1f\x8b\x08 no image")
     analyzed.openStudy(folder)
     wait(host, analyzed)
     (message,) = host.messages.texts("error")
@@ -292,6 +295,19 @@ def test_a_study_or_results_can_be_dropped_onto_the_panel(host, analyzed, folder
     assert len(table_texts(analyzed.ui.lesionTable)) == 3
     assert not drop(form, folder, tmp_path), "two folders are no study"
     assert host.messages.texts("error") == []
+
+
+def test_two_actions_lead_from_a_folder_to_the_diameters_of_all_lesions(host, analyzed, folder):
+    host.app._core.close_scene()
+    assert drop(analyzed.ui.disclaimerLabel.parentWidget(), folder)
+    host.process_events()
+    wait(host, analyzed)
+    QTest.mouseClick(analyzed.ui.runButton, Qt.MouseButton.LeftButton)
+    wait(host, analyzed, 300)
+    lesions = sorted(analyzed.findings.shown.reading.lesions, key=lambda lesion: lesion.label)
+    assert lesions
+    axes = [(lesion.measurement.long_axis.length_mm, lesion.measurement.short_axis.length_mm) for lesion in lesions]
+    assert [row[3] for row in table_texts(analyzed.ui.lesionTable)] == [f"{a:.0f} × {b:.0f}" for a, b in axes]
 
 
 @pytest.fixture

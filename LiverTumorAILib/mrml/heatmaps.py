@@ -8,6 +8,7 @@ from LiverTumorAILib.mrml.geometry import image_data, index_to_ras, vtk_matrix
 from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes
 
 HEATMAP_ROLE = "heatmap"
+COLOURS_ROLE = "heatmap colours"
 COLOURS_NAME = "Liver Tumor AI evidence"
 
 
@@ -41,10 +42,10 @@ def _put_in_front(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLVolumeNode | N
 
 
 def _colour_node(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLColorTableNode:
-    node = scene.GetFirstNodeByName(COLOURS_NAME)
+    node = owned_nodes(scene).get(COLOURS_ROLE)
     if node is None:
         colours = heat_colours()
-        node = scene.AddNewNodeByClass("vtkMRMLColorTableNode", COLOURS_NAME)
+        node = owned_node(scene, "vtkMRMLColorTableNode", COLOURS_ROLE, COLOURS_NAME)
         node.SetTypeToUser()
         node.SetHideFromEditors(True)
         node.SetNumberOfColors(len(colours))
