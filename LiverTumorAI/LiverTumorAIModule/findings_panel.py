@@ -64,7 +64,7 @@ class FindingsPanel:
         # What was prepared is in the scene now.
         self.results, self.shown = results._replace(organs=None), shown
         self.autosave.begin(session, results.reading)
-        self._begin()
+        yield from self._beginning()
         yield
         slicer.util.resetSliceViews()
         yield
@@ -76,7 +76,7 @@ class FindingsPanel:
         self.clear()
         yield
         self.results, self.shown = results, shown
-        self._begin()
+        yield from self._beginning()
 
     def completing(self) -> Iterator[None]:
         """Show in the scene what can wait until the table and the outlines are there."""
@@ -114,7 +114,7 @@ class FindingsPanel:
         self.review.clear()
         self.ui.summaryLabel.text = NOTHING_YET
         self._fillPhases()
-        self._tellFollowers()
+        self.tellFollowers()
 
     def release(self) -> None:
         """Leave nothing behind in the application."""
@@ -138,7 +138,7 @@ class FindingsPanel:
         self.review.select(uid)
         self.shown.select(lesion)
         self._editSelected()
-        self._tellFollowers()
+        self.tellFollowers()
 
     def openEditor(self) -> None:
         """Open the segment editor on the selected lesion."""
@@ -147,14 +147,18 @@ class FindingsPanel:
 
     def followReading(self) -> None:
         """Show what follows from the reading as it is now."""
+        self.followTable()
+        self.tellFollowers()
+
+    def followTable(self) -> None:
+        """Show in table and summary what follows from the reading as it is now."""
         self.ui.summaryLabel.text = wording.summary(self.shown.summary)
         self.review.follow()
         self.corrections.updateButtons()
         self.autosave.note(self.shown.reading)
         self.details.follow(self.results.details, self.shown.reading)
-        self._tellFollowers()
 
-    def _tellFollowers(self) -> None:
+    def tellFollowers(self) -> None:
         """Let other sections follow the selected lesion and its changes."""
         for follow in self.followers:
             follow()
@@ -162,11 +166,13 @@ class FindingsPanel:
     def _tell(self, problem: str) -> None:
         self.ui.statusLabel.text = problem
 
-    def _begin(self) -> None:
+    def _beginning(self) -> Iterator[None]:
         self._fillPhases()
         self.editing.follow(self.shown)
         self.review.begin()
-        self.followReading()
+        self.followTable()
+        yield
+        self.tellFollowers()
 
     def _editSelected(self) -> None:
         from LiverTumorAILib.mrml.segmentation import lesion_segment_id
@@ -186,7 +192,7 @@ class FindingsPanel:
         set_opacity(node, opacity)
         self.shown.show_axes(axes)
         self.shown.hide_rejected()
-        self._tellFollowers()
+        self.tellFollowers()
 
     def _followEdits(self, segment_ids: set[str]) -> None:
         if self.shown is None:

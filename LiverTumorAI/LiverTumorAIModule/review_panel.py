@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -118,9 +119,10 @@ class ReviewPanel:
         reading, heir = self.reading, self.table.neighbour(self._selected)
         self.table.show([self._row(lesion) for lesion in reading.lesions] if reading else [])
         if self.selected is None:
-            self._selected = None
+            self._selected = heir
             if heir is not None:
-                self._findings.selectLesion(heir)
+                # The views follow in a further turn of the event loop: this one is long enough.
+                qt.QTimer.singleShot(0, lambda: self._goTo(heir))
         self.table.select(self._selected)
         self.ui.reviewedLabel.text = wording.reviewed(reading) if reading else ""
         self.ui.targetsLabel.text = wording.targets(reading) if reading else ""
@@ -210,6 +212,10 @@ class ReviewPanel:
             self._findings.editing.settle()
             getattr(self.shown, direction)()
             self._findings.followReading()
+
+    def _goTo(self, uid: str) -> None:
+        if self.selected is not None and self._selected == uid:
+            self._findings.selectLesion(uid)
 
     def _goOn(self) -> None:
         uids = self.table.uids

@@ -122,7 +122,10 @@ class SensitivityPanel:
     def _showing(self, parts: Iterator[None]) -> Iterator[None]:
         """The table follows at once, the views lesion by lesion."""
         next(parts)
-        self._findings.followReading()
+        self._findings.followTable()
+        yield
+        self._findings.tellFollowers()
+        yield
         yield from parts
 
     def _fail(self, error: Exception) -> None:

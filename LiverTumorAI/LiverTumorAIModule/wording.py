@@ -106,8 +106,9 @@ def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
 
 
 def short_place(place: str) -> str:
-    """A lesion's place where room is short: 'right VII/VIII, subcapsular'."""
-    return place.replace(" lobe, about", "")
+    """A lesion's place where room is short: 'right VII/VIII, subcapsular'; the lines below tell vessels too."""
+    parts = place.replace(" lobe, about", "").split(", ")
+    return ", ".join(part for part in parts if not part.endswith(" mm"))
 
 
 def sure(lesion: Lesion, typed_by_hand: bool) -> str:

@@ -29,6 +29,7 @@ from analytic_findings import analytic_study, inside, make_image  # noqa: E402
 from module_host import load_panel, write_results_folder  # noqa: E402
 from slicer_host import Host  # noqa: E402
 
+from LiverTumorAILib.lesions.findings_io import read_findings  # noqa: E402
 from LiverTumorAILib.measurement import measure_lesions  # noqa: E402
 from LiverTumorAILib.mrml.segmentation import set_segment_mask  # noqa: E402
 from LiverTumorAILib.study import Phase  # noqa: E402
@@ -89,6 +90,13 @@ class Turns:
             print(f"  first results seen after {seen[0]:.1f} s on the clock, {seen[1]:.1f} s of processor time")
 
 
+def write_large_study(slices: int, lesions: int, results: Path) -> None:
+    """The results folder of `large_study`."""
+    findings, images = large_study(slices, lesions)
+    write_results_folder(findings, images, results)
+    write_field(images, results)
+
+
 def write_field(images: dict, results: Path) -> None:
     """A registration field of 4 mm, as an analysis leaves it."""
     image = images[Phase.ARTERIAL]
@@ -135,11 +143,13 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=5)
     parser.add_argument("--sensitivity", type=Path)
     parser.add_argument("--study", type=Path)
+    parser.add_argument("--keep", type=Path, help="keep the study that is made here, or use it again")
     options = parser.parse_args()
-    findings, images = large_study(options.slices, options.lesions)
     with tempfile.TemporaryDirectory() as folder, Host(size=(1280, 800)) as host:
-        results = write_results_folder(findings, images, Path(folder) / "results")
-        write_field(images, results)
+        results = options.keep or Path(folder) / "results"
+        if not results.exists():
+            write_large_study(options.slices, options.lesions, results)
+        findings = read_findings(results)
         panel = load_panel(host)
         turns = Turns(host)
         if options.study:
