@@ -1,6 +1,7 @@
 """Heatmaps lie where the evidence is, follow the network's weights, and have even colours."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +9,24 @@ import SimpleITK as sitk
 
 torch = pytest.importorskip("torch", reason="needs torch (extra 'training')")
 
+from analytic_findings import analytic_study  # noqa: E402
 from analytic_network import write_network  # noqa: E402
 
+from LiverTumorAILib.cascades.hfs_net import TUMOUR_NETWORKS, explained_by_size  # noqa: E402
+from LiverTumorAILib.cascades.hierarchy import PRIORS  # noqa: E402
 from LiverTumorAILib.explanation import can_explain, lesion_evidence  # noqa: E402
 from LiverTumorAILib.explanation.colours import FAINTEST, heat_colours  # noqa: E402
-from LiverTumorAILib.inference import IntensityNormalisation, Model, ModelCard, Session  # noqa: E402
-from LiverTumorAILib.networks import UNet3D  # noqa: E402
+from LiverTumorAILib.explanation.titles import heatmap_titles  # noqa: E402
+from LiverTumorAILib.inference import (  # noqa: E402
+    IntensityNormalisation,
+    Model,
+    ModelCard,
+    NetworkGrid,
+    ProbabilityMaps,
+    Session,
+)
+from LiverTumorAILib.lesions import LesionType  # noqa: E402
+from LiverTumorAILib.networks import SliceWise, UNet3D, build_unet2d  # noqa: E402
 from LiverTumorAILib.study import Phase  # noqa: E402
 from LiverTumorAILib.training.export import onnx_bytes  # noqa: E402
 
@@ -132,6 +145,43 @@ def test_a_phase_that_is_missing_changes_the_map(model, evidence):
 def test_models_of_earlier_versions_cannot_explain(model, tmp_path):
     assert can_explain(model)
     assert not can_explain(write_network(tmp_path).load("base_unet", "cpu"))
+
+
+def make_slice_model(name, seed):
+    """A tiny 2D network with random weights, exported, that takes the arterial phase."""
+    torch.manual_seed(seed)
+    content = onnx_bytes(SliceWise(build_unet2d("dense_unet", 1, 2, (4, 6))).eval(), 1, (4, 32, 32))
+    changes = {"name": name, "presence_channels": False, "patch": (4, 32, 32), "classes": ("background", "HCC")}
+    return Model(replace(make_model(1).card, **changes), Session(content, device="cpu", threads=1))
+
+
+def test_hfs_net_explains_a_tumour_by_the_network_that_marked_it():
+    mask, images = make_case()
+    networks = {name: make_slice_model(name, seed) for seed, name in enumerate(TUMOUR_NETWORKS)}
+    grid = NetworkGrid.covering([mask], (3.0, 2.0, 2.0))
+    for name, model in networks.items():
+        answers = np.zeros((len(PRIORS), *grid.shape), np.float16)
+        answers[PRIORS.index(name)] = 0.9
+        found = explained_by_size(networks, images, ProbabilityMaps(PRIORS, answers, grid))(mask, 1, ("HCC", "HCC"))
+        slices = (2 + int(values(mask).any(axis=(1, 2)).sum()), 32, 32)
+        expected = lesion_evidence(model, images, mask, 1, ("HCC", "background"), patch=slices)
+        np.testing.assert_allclose(values(found.supporting), values(expected.supporting), atol=1e-5)
+        shown = values(found.supporting) + values(found.opposing)
+        lesion = values(sitk.Resample(mask, found.supporting, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0
+        levels = np.flatnonzero(lesion.any(axis=(1, 2)))
+        assert (shown[levels].max(axis=(1, 2)) > 0).all(), "every slice of the tumour has a map, however tall it is"
+
+
+def test_the_second_map_is_named_by_the_second_type_or_against_the_only_one():
+    lesion = analytic_study()[0].lesions[0]
+    with_maps = replace(lesion, heatmap="a.nii.gz", opposing_heatmap="b.nii.gz")
+    one = {LesionType.HCC: 1.0}
+    assert heatmap_titles(replace(with_maps, type=LesionType.HCC, type_probabilities=one)) == {
+        "a.nii.gz": "Spoke for HCC",
+        "b.nii.gz": "Spoke against HCC",
+    }
+    two = {LesionType.HCC: 0.6, LesionType.ICC: 0.1, LesionType.CYST: 0.3}
+    assert heatmap_titles(replace(with_maps, type_probabilities=two))["b.nii.gz"] == "Spoke for cyst instead"
 
 
 def test_colours_grow_lighter_in_even_steps():

@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from pydicom.uid import generate_uid
 from scipy import ndimage
 
-from LiverTumorAILib.explanation import can_explain, lesion_evidence, probability_heatmap
-from LiverTumorAILib.inference import Model, ProbabilityMaps
+from LiverTumorAILib.explanation import Explain, probability_heatmap
+from LiverTumorAILib.inference import ProbabilityMaps
 from LiverTumorAILib.lesions import (
     Certainty,
     Findings,
@@ -47,8 +47,8 @@ class Segmented:
         One for each lesion label.
     maps: ProbabilityMaps
         Class probabilities for the heatmaps.
-    network: Model, optional
-        The segmentation network; if its file holds what it takes, heatmaps show what spoke for and against the types.
+    explain: Explain, optional
+        With it heatmaps show what spoke for and against the types, else how probable they are where.
 
     """
 
@@ -56,7 +56,7 @@ class Segmented:
     lesion_labels: sitk.Image
     instances: tuple[LesionInstance, ...]
     maps: ProbabilityMaps
-    network: Model | None = None
+    explain: Explain | None = None
 
 
 def assemble_findings(
@@ -92,7 +92,7 @@ def assemble_findings(
     started = time.perf_counter()
     organs, labels = segmented.organ_labels, segmented.lesion_labels
     measurements = measure_lesions(labels, study.images, organs, progress.part(0, 0.3))
-    heatmaps = {} if lesions_only else _heatmaps(study, segmented, progress.part(0.3, 1))
+    heatmaps = {} if lesions_only else _heatmaps(segmented, progress.part(0.3, 1))
     lesions = _lesions(study, segmented, measurements, heatmaps)
     liver = whole_liver(sitk.GetArrayViewFromImage(organs), sitk.GetArrayViewFromImage(labels))
     cut = (LIVER_CUT,) if _reaches_edge(liver) else ()
@@ -170,16 +170,16 @@ def _lesions(
     return tuple(lesions)
 
 
-def _heatmaps(study: RegisteredStudy, segmented: Segmented, progress: Progress) -> dict[str, sitk.Image]:
+def _heatmaps(segmented: Segmented, progress: Progress) -> dict[str, sitk.Image]:
     """What spoke for and against each lesion's type, or where the network saw it, by file name."""
-    labels, network = segmented.lesion_labels, segmented.network
+    labels = segmented.lesion_labels
     boxes = ndimage.find_objects(sitk.GetArrayViewFromImage(labels))
     heatmaps = {}
     for index, instance in enumerate(segmented.instances):
         progress.update(index / len(segmented.instances), f"what spoke for lesion {instance.label}")
         first, second = _classes_of(instance, segmented.maps)
-        if network is not None and can_explain(network):
-            evidence = lesion_evidence(network, study.images, labels, instance.label, (first, second))
+        if segmented.explain:
+            evidence = segmented.explain(labels, instance.label, (first, second))
             heatmaps[_heatmap_name(instance)] = evidence.supporting
             heatmaps[_opposing_name(instance)] = evidence.opposing
         else:

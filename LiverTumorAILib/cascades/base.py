@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from LiverTumorAILib import __version__
 from LiverTumorAILib.cascades.assembly import Segmented, assemble_findings
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.explanation import explained_by
 from LiverTumorAILib.inference import ModelStore, ProbabilityMaps, predict_probabilities
 from LiverTumorAILib.inference.liver import LIVER_MODELS, Liver, find_liver
 from LiverTumorAILib.lesions import Findings, Provenance
@@ -77,7 +78,7 @@ class BaseCascade:
         separated = time.perf_counter()
         return assemble_findings(
             study,
-            replace(segmented, network=model) if self.explains else segmented,
+            replace(segmented, explain=explained_by(model, study.images)) if self.explains else segmented,
             Provenance(
                 software_version=__version__,
                 cascade=self.name,

@@ -1,8 +1,9 @@
 """HFS-Net: five networks that find hepatocellular carcinoma in three CT phases."""
 
+import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -13,6 +14,8 @@ from LiverTumorAILib.cascades.base import segment_liver
 from LiverTumorAILib.cascades.hierarchy import PRIORS, StageMaps, first_stages
 from LiverTumorAILib.cascades.scope import require_phases
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.explanation import Evidence, Explain, can_explain, lesion_evidence
+from LiverTumorAILib.explanation.heatmap import lesion_surroundings
 from LiverTumorAILib.inference import Model, ModelStore, ProbabilityMaps, slice_grid, sliding_window
 from LiverTumorAILib.inference.preprocess import network_input, sample_phase
 from LiverTumorAILib.lesions import Findings, Provenance
@@ -25,6 +28,7 @@ from LiverTumorAILib.study import Modality, Phase
 
 PHASES = (Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS)
 FUSION = "hfs_fusion"
+TUMOUR_NETWORKS = ("hfs_large", "hfs_small")
 FUSION_OVERLAP = 0.25
 THICKEST_SLICES_MM = 5.0
 CLASSES = ("background", "HCC", "liver")
@@ -86,13 +90,15 @@ class HfsNet:
         networks = {name: models.load(name, self.device) for name in self.required_models}
         loaded = time.perf_counter()
         images = {phase: study.images[self._source(phase)] for phase in PHASES}
-        maps = predict_hcc(networks, images, study.reference, progress.part(0, 0.85, "Finding liver and tumours"))
+        maps, stages = predict_hcc(
+            networks, images, study.reference, progress.part(0, 0.85, "Finding liver and tumours")
+        )
         predicted = time.perf_counter()
         segmented = _segment(study.reference, maps, progress.part(0.85, 0.95, "Separating tumours"))
         separated = time.perf_counter()
         return assemble_findings(
             study,
-            segmented,
+            replace(segmented, explain=explained_by_size(networks, images, stages)),
             Provenance(
                 software_version=__version__,
                 cascade=self.name,
@@ -126,7 +132,7 @@ def predict_hcc(
     images: Mapping[Phase, sitk.Image],
     reference: sitk.Image,
     progress: Progress | None = None,
-) -> ProbabilityMaps:
+) -> tuple[ProbabilityMaps, ProbabilityMaps]:
     """Run all five networks.
 
     Parameters
@@ -142,8 +148,10 @@ def predict_hcc(
 
     Returns
     -------
-    ProbabilityMaps
+    maps: ProbabilityMaps
         Of `CLASSES`, around the liver; HCC is what f_3D gives, liver what f_liver gives of the rest.
+    stages: ProbabilityMaps
+        What each of the networks named by `PRIORS` gives there; they do not add up to 1.
 
     Raises
     ------
@@ -165,7 +173,11 @@ def predict_hcc(
     liver = stages.probabilities[0] * (1 - hcc)
     low, high = (tuple(getattr(side, end) for side in stages.box) for end in ("start", "stop"))
     probabilities = np.stack([1 - hcc - liver, hcc, liver]).astype(np.float16)
-    return ProbabilityMaps(CLASSES, probabilities, grid.cropped(low, high))
+    around = grid.cropped(low, high)
+    return (
+        ProbabilityMaps(CLASSES, probabilities, around),
+        ProbabilityMaps(PRIORS, stages.probabilities.astype(np.float16), around),
+    )
 
 
 def fuse(
@@ -179,6 +191,42 @@ def fuse(
         volume, model.session, len(model.card.classes), model.card.patch, overlap=FUSION_OVERLAP, progress=progress
     )
     return probabilities[1].astype(np.float32)
+
+
+def explained_by_size(
+    networks: Mapping[str, Model], images: Mapping[Phase, sitk.Image], stages: ProbabilityMaps
+) -> Explain | None:
+    """Evidence by the network for small or large tumours, whichever marked a tumour; None if a file lacks it.
+
+    These see the phases. f_3D decides, but it sees one phase and little more than their results.
+
+    Parameters
+    ----------
+    networks: Mapping[str, Model]
+        By name.
+    images: Mapping[Phase, SimpleITK.Image]
+        As `predict_hcc` takes them.
+    stages: ProbabilityMaps
+        As `predict_hcc` gives them.
+
+    """
+    if not all(can_explain(networks[name]) for name in TUMOUR_NETWORKS):
+        return None
+
+    def explain(labels: sitk.Image, label: int, _: tuple[str, str]) -> Evidence:
+        around = lesion_surroundings(labels, label, 0.0)
+        inside = sitk.GetArrayViewFromImage(around) == label
+
+        def marked(name: str) -> float:
+            return float(sitk.GetArrayViewFromImage(stages.probability_on(around, name))[inside].sum())
+
+        model = networks[max(TUMOUR_NETWORKS, key=marked)]
+        height = np.abs(around.GetDirection()[6:]) @ np.multiply(around.GetSize(), around.GetSpacing())
+        patch = (math.ceil(height / model.card.spacing_mm[0]) + 2, *model.card.patch[1:])
+        background, hcc = model.card.classes
+        return lesion_evidence(model, images, labels, label, (hcc, background), patch=patch)
+
+    return explain
 
 
 def _segment(reference: sitk.Image, maps: ProbabilityMaps, progress: Progress) -> Segmented:

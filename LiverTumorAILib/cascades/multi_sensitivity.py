@@ -15,6 +15,7 @@ from LiverTumorAILib.cascades.assembly import LIVER_CUT, Segmented, assemble_fin
 from LiverTumorAILib.cascades.base import known_liver, segment_liver
 from LiverTumorAILib.cascades.liver_patches import LiverOnly, ask
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.explanation import Explain, explained_by
 from LiverTumorAILib.inference import Model, ModelStore, predict_probabilities
 from LiverTumorAILib.inference.liver import Liver
 from LiverTumorAILib.lesions import Findings, Organ, Provenance, read_findings
@@ -61,11 +62,14 @@ class MultiSensitivityCascade:
         'auto', 'cpu' or 'cuda'.
     factor: float
         Factor of the high sensitivity.
+    explains: bool
+        Whether heatmaps show what spoke for and against each type, which takes seconds a lesion, or probabilities.
 
     """
 
     device: str = "auto"
     factor: float = HIGH_FACTOR
+    explains: bool = True
     name: str = "multi-sensitivity"
     title: str = "Multi-sensitivity: two networks, joint decision"
     protocols: tuple[str, ...] = ("ct4", "ct3", "nc")
@@ -128,6 +132,7 @@ class MultiSensitivityCascade:
             provenance=provenance,
             warnings=warnings,
             progress=progress.part(0.93, 1, "Measuring lesions"),
+            explain=explained_by(segmentation, study.images) if self.explains else None,
         )
 
 
@@ -200,6 +205,7 @@ def assemble(
     provenance: Provenance,
     warnings: tuple[str, ...],
     progress: Progress = Progress(),
+    explain: Explain | None = None,
     lesions_only: bool = False,
 ) -> Findings:
     """Findings of a joint decision; the liver grows by lesions that reach beyond it."""
@@ -209,7 +215,7 @@ def assemble(
     organ_labels = sitk.GetImageFromArray(with_lesions)
     for image in (labels, organ_labels):
         image.CopyInformation(study.reference)
-    segmented = Segmented(organ_labels, labels, decision.detection.instances, data.probabilities.maps)
+    segmented = Segmented(organ_labels, labels, decision.detection.instances, data.probabilities.maps, explain)
     findings = assemble_findings(study, segmented, provenance, warnings, progress, lesions_only=lesions_only)
     limits = [warning for warning in findings.warnings if warning == LIVER_CUT]
     return replace(findings, patient=joint_patient(decision, findings.patient, limits), sensitivity=data)

@@ -1,7 +1,8 @@
 """What in the images spoke for a lesion's type, and what for the second type against it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
@@ -34,9 +35,18 @@ class Evidence:
     opposing: sitk.Image
 
 
+Explain = Callable[[sitk.Image, int, tuple[str, str]], Evidence]
+"""Gives the evidence for a lesion by lesion labels (reference grid), its label, and the two classes."""
+
+
 def can_explain(model: Model) -> bool:
     """Whether a model's file holds what evidence needs; models of earlier versions do not."""
     return LEVEL in model.session.evidence_levels
+
+
+def explained_by(model: Model, images: Mapping[Phase, sitk.Image]) -> Explain | None:
+    """Evidence by one network in registered phases; None if its file lacks what that needs."""
+    return partial(lesion_evidence, model, images) if can_explain(model) else None
 
 
 def lesion_evidence(
@@ -45,6 +55,8 @@ def lesion_evidence(
     lesion_labels: sitk.Image,
     label: int,
     classes: tuple[str, str],
+    *,
+    patch: tuple[int, int, int] | None = None,
 ) -> Evidence:
     """Evidence for the first of two classes, and for the second against the first, by HiResCAM.
 
@@ -63,11 +75,13 @@ def lesion_evidence(
         The lesion's value.
     classes: tuple of two str
         Of the model's card.
+    patch: tuple of int, optional
+        (z, y, x) that the network sees; its card's if not given.
 
     """
     card = model.card
     surroundings = lesion_surroundings(lesion_labels, label)
-    grid = patch_around(surroundings == label, card.spacing_mm, card.patch)
+    grid = patch_around(surroundings == label, card.spacing_mm, patch or card.patch)
     region = grid.sample(sitk.Cast(surroundings == label, sitk.sitkFloat32))
     region /= max(float(region.sum()), 1e-6)
     first, second = (np.eye(len(card.classes), dtype=np.float32)[card.classes.index(name)] for name in classes)
@@ -95,7 +109,8 @@ def patch_around(mask: sitk.Image, spacing_mm: tuple[float, float, float], patch
     """The grid of one patch (z, y, x) with the mask in its middle."""
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.Execute(mask)
-    centre = statistics.GetCentroid(1)[::-1]
+    box = np.array(statistics.GetBoundingBox(1)).reshape(2, 3)
+    centre = mask.TransformContinuousIndexToPhysicalPoint((box[0] + (box[1] - 1) / 2).tolist())[::-1]
     origin = tuple(c - (n - 1) / 2 * s for c, n, s in zip(centre, patch, spacing_mm, strict=True))
     return NetworkGrid(patch, spacing_mm, origin)
 

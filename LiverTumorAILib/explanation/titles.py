@@ -1,17 +1,27 @@
 """What heatmaps show, in words."""
 
+from collections.abc import Mapping
+
+import numpy as np
+import SimpleITK as sitk
+
+from LiverTumorAILib.explanation.colours import FAINTEST
 from LiverTumorAILib.lesions import Lesion
 
 
-def heatmap_titles(lesion: Lesion) -> dict[str, str]:
-    """What each heatmap of a lesion shows, by file name; empty where it has none."""
+def heatmap_titles(lesion: Lesion, heatmaps: Mapping[str, sitk.Image] | None = None) -> dict[str, str]:
+    """What each heatmap of a lesion shows, by file name; empty where it has none.
+
+    With the heatmaps themselves, one that is too faint to be seen is said to be so.
+    """
     if not lesion.heatmap:
         return {}
     if not lesion.opposing_heatmap:
         return {lesion.heatmap: f"Probability of {lesion.type.title}"}
     others = {kind: share for kind, share in lesion.type_probabilities.items() if kind is not lesion.type}
-    second = max(others, key=others.get)
+    against = f"for {max(others, key=others.get).title} instead" if others else f"against {lesion.type.title}"
+    faint = heatmaps is not None and np.max(sitk.GetArrayViewFromImage(heatmaps[lesion.opposing_heatmap])) < FAINTEST
     return {
         lesion.heatmap: f"Spoke for {lesion.type.title}",
-        lesion.opposing_heatmap: f"Spoke for {second.title} instead",
+        lesion.opposing_heatmap: f"Nothing spoke {against}" if faint else f"Spoke {against}",
     }
