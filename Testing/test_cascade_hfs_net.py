@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 from analytic_findings import inside, make_image
 from analytic_hfs import write_networks
+from analytic_liver import write_liver_networks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from LiverTumorAILib.cascades.hierarchy import PRIORS, first_stages, large_terri
 from LiverTumorAILib.cli import main
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import Model, ModelStore, slice_grid
+from LiverTumorAILib.inference.liver import LIVER_MODELS
 from LiverTumorAILib.inference.preprocess import sample_phase
 from LiverTumorAILib.lesions import Certainty, LesionType, Organ
 from LiverTumorAILib.pipeline import analyze
@@ -144,6 +146,35 @@ def test_slices_without_liver_and_sizes_that_are_not_there_cost_nothing(models):
     assert computed == {"hfs_liver": 68, "hfs_size": 48, "hfs_small": 48}
     assert stages.box[0].stop - stages.box[0].start == 48 == 2 * LIVER[1][2] / 2.5
     assert not stages.probabilities[2].any()
+
+
+class TestKnownLiver:
+    """The liver networks beside HFS-Net's call liver what exceeds 0 HU and holds together."""
+
+    BESIDE = ((42, 44, 36), (9, 9, 9), "both")
+
+    @pytest.fixture(scope="class")
+    def both(self, tmp_path_factory):
+        write_networks(folder := tmp_path_factory.mktemp("models"))
+        return write_liver_networks(folder)
+
+    def test_what_is_bright_beside_the_liver_is_no_tumour(self, both):
+        study = study_of(abdomen(SMALL, self.BESIDE))
+        findings = get_cascade("hfs-net", "cpu").run(study, both, Progress())
+        assert [lesion.centroid_mm for lesion in findings.lesions] == [pytest.approx(SMALL[0], abs=0.7)]
+        assert findings.liver_volume_mm3 / 1000 == pytest.approx(volume_ml(LIVER[1]), rel=0.04)
+
+    def test_its_networks_are_named(self, both):
+        findings = get_cascade("hfs-net", "cpu").run(study_of(abdomen(SMALL)), both, Progress())
+        assert set(findings.provenance.models) == {*get_cascade("hfs-net").required_models, *LIVER_MODELS}
+
+    def test_slices_without_it_are_not_looked_at(self, both):
+        phases = {phase: np.full((20, 64, 64), 90.0, np.float32) for phase in PHASES}
+        within = np.zeros((20, 64, 64), bool)
+        networks = {name: both.load(name, "cpu") for name in PRIORS}
+        assert first_stages(networks, phases, within=within) is None
+        within[8:12, 30:34, 30:34] = True
+        assert first_stages(networks, phases, within=within).box[0] == slice(8, 12)
 
 
 class TestPhases:

@@ -10,13 +10,14 @@ import SimpleITK as sitk
 
 from LiverTumorAILib import __version__
 from LiverTumorAILib.cascades.assembly import Segmented, assemble_findings
-from LiverTumorAILib.cascades.base import segment_liver
+from LiverTumorAILib.cascades.base import known_liver, segment_liver
 from LiverTumorAILib.cascades.hierarchy import PRIORS, StageMaps, first_stages
 from LiverTumorAILib.cascades.scope import require_phases
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.explanation import Evidence, Explain, can_explain, lesion_evidence
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
 from LiverTumorAILib.inference import Model, ModelStore, ProbabilityMaps, slice_grid, sliding_window
+from LiverTumorAILib.inference.liver import Liver
 from LiverTumorAILib.inference.preprocess import network_input, sample_phase
 from LiverTumorAILib.lesions import Findings, Provenance
 from LiverTumorAILib.lesions.instances import find_instances
@@ -45,7 +46,8 @@ class HfsNet:
     """Lee et al., Hierarchical fusion strategy of deep learning networks, Cancer Imaging 2024;24:43.
 
     f_liver and f_size see every slice; each tumour goes to f_small or f_large by its longest axis in the slice; f_3D
-    makes the final tumours of the portal venous phase and these four results.
+    makes the final tumours of the portal venous phase and these four results. Where the model store has the liver
+    networks, theirs is the liver in which tumours count, since f_liver sees no slice's neighbours.
 
     Attributes
     ----------
@@ -89,12 +91,14 @@ class HfsNet:
         started = time.perf_counter()
         networks = {name: models.load(name, self.device) for name in self.required_models}
         loaded = time.perf_counter()
+        liver, used = known_liver(study, models, self.device, progress.part(0, 0.2, "Finding the liver"))
+        located = time.perf_counter()
         images = {phase: study.images[self._source(phase)] for phase in PHASES}
         maps, stages = predict_hcc(
-            networks, images, study.reference, progress.part(0, 0.85, "Finding liver and tumours")
+            networks, images, study.reference, progress.part(0.2, 0.85, "Finding tumours"), liver
         )
         predicted = time.perf_counter()
-        segmented = _segment(study.reference, maps, progress.part(0.85, 0.95, "Separating tumours"))
+        segmented = _segment(study.reference, maps, progress.part(0.85, 0.95, "Separating tumours"), liver)
         separated = time.perf_counter()
         return assemble_findings(
             study,
@@ -102,11 +106,12 @@ class HfsNet:
             Provenance(
                 software_version=__version__,
                 cascade=self.name,
-                models={name: model.card.sha256 for name, model in networks.items()},
+                models={name: model.card.sha256 for name, model in networks.items()} | used,
                 device=networks[FUSION].device,
                 seconds={
                     "models": loaded - started,
-                    "networks": predicted - loaded,
+                    "liver": located - loaded,
+                    "networks": predicted - located,
                     "lesions": separated - predicted,
                 },
             ),
@@ -132,6 +137,7 @@ def predict_hcc(
     images: Mapping[Phase, sitk.Image],
     reference: sitk.Image,
     progress: Progress | None = None,
+    known: Liver | None = None,
 ) -> tuple[ProbabilityMaps, ProbabilityMaps]:
     """Run all five networks.
 
@@ -145,6 +151,8 @@ def predict_hcc(
         The reference phase.
     progress: Progress, optional
         Updated, and polled for cancel, before each phase, batch of slices and patch.
+    known: Liver, optional
+        From `known_liver`; without it f_liver looks for the liver in every slice.
 
     Returns
     -------
@@ -166,7 +174,8 @@ def predict_hcc(
     for number, (phase, image) in enumerate(images.items()):
         progress.update(0.1 * number / len(images), f"resampling the {phase.title} phase")
         phases[phase] = sample_phase(image, grid)
-    stages = first_stages(networks, phases, progress.part(0.1, 0.8))
+    within = None if known is None else grid.sample(known.mask, sitk.sitkNearestNeighbor) > 0
+    stages = first_stages(networks, phases, progress.part(0.1, 0.8), within)
     if stages is None:
         require_liver(0.0)
     hcc = fuse(networks[FUSION], phases, stages, progress.part(0.8, 1.0))
@@ -229,8 +238,8 @@ def explained_by_size(
     return explain
 
 
-def _segment(reference: sitk.Image, maps: ProbabilityMaps, progress: Progress) -> Segmented:
-    organ_labels, tumours, _ = segment_liver(reference, maps, progress.part(0, 0.6))
+def _segment(reference: sitk.Image, maps: ProbabilityMaps, progress: Progress, liver: Liver | None) -> Segmented:
+    organ_labels, tumours, _ = segment_liver(reference, maps, progress.part(0, 0.6), liver)
     lesion_labels, instances = find_instances(tumours, maps, reference)
     progress.update(1.0)
     return Segmented(organ_labels, lesion_labels, instances, maps)

@@ -47,7 +47,10 @@ class StageMaps:
 
 
 def first_stages(
-    models: Mapping[str, Model], phases: Mapping[Phase, np.ndarray], progress: Progress | None = None
+    models: Mapping[str, Model],
+    phases: Mapping[Phase, np.ndarray],
+    progress: Progress | None = None,
+    within: np.ndarray | None = None,
 ) -> StageMaps | None:
     """Run the networks of the first two stages.
 
@@ -59,6 +62,8 @@ def first_stages(
         HU (z, y, x) on the common grid of slices, NaN where a phase shows nothing.
     progress: Progress, optional
         Updated, and polled for cancel, before each batch of slices.
+    within: numpy.ndarray, optional
+        bool (z, y, x), a liver that is known already; f_liver then need not look at every slice to find it.
 
     Returns
     -------
@@ -68,23 +73,32 @@ def first_stages(
     """
     progress = progress or Progress(stage="Networks")
     f_liver, f_size, f_large, f_small = (models[name] for name in PRIORS)
-    liver = predict_slices(f_liver, network_input(phases, f_liver.card), progress=progress.part(0, 0.4))
-    liver[np.isnan(phases[Phase.PORTAL_VENOUS])] = 0
-    box = liver_box(liver)
+    box = (slice(None),) * 3 if within is None else liver_box(within)
     if box is None:
         return None
-    cropped = {phase: values[box] for phase, values in phases.items()}
+    cropped = _cropped(phases, box)
+    liver = predict_slices(f_liver, network_input(cropped, f_liver.card), progress=progress.part(0, 0.4))
+    liver[np.isnan(cropped[Phase.PORTAL_VENOUS])] = 0
+    if within is None:
+        box = liver_box(liver)
+        if box is None:
+            return None
+        liver, cropped = liver[box], _cropped(phases, box)
     sizes = predict_slices(f_size, network_input(cropped, f_size.card), progress=progress.part(0.4, 0.7))
     large = large_territory(sizes > 0.5)
     large_slices = np.flatnonzero(large.any(axis=(1, 2)))
     small_slices = np.flatnonzero(~large.all(axis=(1, 2)))
     of_large = predict_slices(f_large, network_input(cropped, f_large.card), large_slices, progress.part(0.7, 0.75))
     of_small = predict_slices(f_small, network_input(cropped, f_small.card), small_slices, progress.part(0.75, 1))
-    return StageMaps(box, np.stack([liver[box], sizes, of_large * large, of_small * ~large]))
+    return StageMaps(box, np.stack([liver, sizes, of_large * large, of_small * ~large]))
+
+
+def _cropped(phases: Mapping[Phase, np.ndarray], box: Box) -> dict[Phase, np.ndarray]:
+    return {phase: values[box] for phase, values in phases.items()}
 
 
 def liver_box(liver: np.ndarray, margin: int = MARGIN_PX) -> Box | None:
-    """The box around the largest connected part of a liver probability map (z, y, x); None without any."""
+    """The box around the largest connected part of a liver (z, y, x; probability or bool); None without any."""
     part = cc3d.largest_k(liver > 0.5, k=1, connectivity=26) > 0
     if not part.any():
         return None
