@@ -135,7 +135,8 @@ def _analyze(arguments: argparse.Namespace, progress: Progress) -> None:
             arguments.device,
             substitutes=dict(arguments.substitute),
         )
-        write_results(analysis, folder, progress.part(0.9, 1, "Writing the results"))
+        last = progress.part(0.9, 1, "Writing the results")
+        write_results(analysis, folder, last, with_identity=arguments.with_identity)
     print("\n".join(summary_lines(analysis.findings)))
     print(f"Results: {arguments.out / 'report.html'}")
 
@@ -276,6 +277,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_substitute,
         metavar="MISSING=PRESENT",
         help="let a phase stand in for one that the method needs and the study lacks, such as arterial=portal_venous",
+    )
+    analyze.add_argument(
+        "--with-identity", action="store_true", help="print the patient's name, ID and dates in report.html"
     )
     add_models(analyze)
 

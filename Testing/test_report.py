@@ -16,10 +16,12 @@ from analytic_findings import LESIONS, TILT, analytic_study
 from pydicom.sr.codedict import codes
 
 from LiverTumorAILib.lesions import Certainty, Findings, read_findings
+from LiverTumorAILib.measurement.location import locate_lesions
 from LiverTumorAILib.phantom.dicom_writer import write_dicom_study
 from LiverTumorAILib.pipeline import Analysis
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.report import summary_lines, write_results
+from LiverTumorAILib.report.heatmap_pictures import heatmap_pictures
 from LiverTumorAILib.report.pictures import Frame, grey_picture, lesion_frame, outline
 from LiverTumorAILib.report.window import Window, liver_window
 from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume, load_study
@@ -114,6 +116,7 @@ def test_the_table_has_a_row_for_each_lesion_with_its_numbers(results):
     assert [row["id"] for row in rows] == [lesion.uid for lesion in findings.lesions]
     for row, lesion in zip(rows, findings.lesions, strict=True):
         assert row["type"] == lesion.type.value
+        assert row["place"] == locate_lesions(findings)[lesion.uid].words
         assert float(row["long_axis_mm"]) == pytest.approx(lesion.measurement.long_axis.length_mm, abs=0.01)
         arterial = lesion.measurement.enhancement[Phase.ARTERIAL]
         assert float(row["arterial_lesion"]) == pytest.approx(arterial.lesion, abs=0.1)
@@ -148,6 +151,10 @@ def test_the_page_shows_every_lesion_in_every_phase_and_needs_no_network(results
     text = " ".join(page.words)
     assert "not for clinical use" in text
     assert "no type reaches a probability of 50%" in text
+    for lesion, place in zip(findings.lesions, locate_lesions(findings).values(), strict=True):
+        assert f"Lesion {lesion.label}, {place.words}" in text
+        arterial = lesion.measurement.enhancement[Phase.ARTERIAL]
+        assert f"arterial: lesion {arterial.lesion:.0f}, liver {arterial.liver:.0f} HU" in text
 
 
 def test_no_patient_identity_is_in_page_table_or_findings(results):
@@ -157,6 +164,30 @@ def test_no_patient_identity_is_in_page_table_or_findings(results):
     for name in ("report.html", "lesions.csv", "findings.json"):
         text = re.sub(r"base64,[^\"]*", "", (folder / name).read_text(encoding="utf-8"))
         assert not [value for value in identity if value and value in text]
+
+
+def test_the_page_says_whose_study_it_is_only_when_asked(tmp_path):
+    findings, images = analytic_study()
+    write_dicom_study(images, Modality.CT, tmp_path / "dicom", seed=1)
+    source = pydicom.dcmread(next((tmp_path / "dicom").glob("**/*.dcm")), stop_before_pixels=True)
+    registered = RegisteredStudy(load_study(tmp_path / "dicom"), Phase.PORTAL_VENOUS, images)
+    (tmp_path / "results").mkdir()
+    write_results(Analysis(registered, findings), tmp_path / "results", with_identity=True)
+    text = " ".join(Page((tmp_path / "results" / "report.html").read_text(encoding="utf-8")).words)
+    assert f"{str(source.PatientName).replace('^', ' ')}, ID {source.PatientID}" in text
+    assert f"study of {source.StudyDate}" in text
+
+
+def test_a_heatmap_in_which_nothing_can_be_seen_is_said_to_be_empty(tmp_path):
+    findings, images = analytic_study()
+    lesion = replace(findings.lesions[0], heatmap="a.nii.gz", opposing_heatmap="b.nii.gz")
+    bright = sitk.Cast(findings.lesion_labels == 1, sitk.sitkFloat32)
+    study = Study(Modality.CT, tuple(StudyVolume(image, phase) for phase, image in images.items()))
+    registered = RegisteredStudy(study, Phase.PORTAL_VENOUS, images)
+    for strongest, titles in ((0.01, ["Spoke for HCC", "Nothing spoke"]), (0.5, ["Spoke for HCC", "Spoke for"])):
+        shown = replace(findings, heatmaps={"a.nii.gz": bright, "b.nii.gz": bright * strongest})
+        found = [*heatmap_pictures(registered, shown, lesion)]
+        assert all(title.startswith(words) for title, words in zip(found, titles, strict=True))
 
 
 def test_findings_json_is_plain_json(results):

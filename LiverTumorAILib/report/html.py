@@ -1,4 +1,4 @@
-"""`report.html`: one file that needs no network and holds no patient identity."""
+"""`report.html`: one file that needs no network and holds no patient identity unless it is given one."""
 
 import base64
 import io
@@ -13,14 +13,15 @@ from LiverTumorAILib.inference.predict import box_of
 from LiverTumorAILib.lesions import Findings, Lesion, LesionType, Organ
 from LiverTumorAILib.lesions.terminology import LESION_TERMS
 from LiverTumorAILib.measurement.lirads import major_features
+from LiverTumorAILib.measurement.location import locate_lesions
 from LiverTumorAILib.measurement.viable import viable_part
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.report.heatmap_pictures import heatmap_pictures, legend_gradient
-from LiverTumorAILib.report.pictures import lesion_row, overview_picture
+from LiverTumorAILib.report.pictures import lesion_frame, lesion_row, overview_picture
 from LiverTumorAILib.report.registration_pictures import Cut, Plane, registration_pictures
 from LiverTumorAILib.report.summary import classification_title, evidence_lines, opinions_line
-from LiverTumorAILib.study import Phase
+from LiverTumorAILib.study import Modality, Phase
 
 
 def data_url(picture: Image.Image) -> str:
@@ -34,14 +35,18 @@ def _colour(lesion: Lesion) -> str:
     return "#{:02x}{:02x}{:02x}".format(*LESION_TERMS[lesion.type].colour)
 
 
-def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion) -> dict[str, object]:
+def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion, place: str) -> dict[str, object]:
     row = lesion_row(registered, findings, lesion)
     ranked = sorted(lesion.type_probabilities.items(), key=lambda item: -item[1])
     return {
         "lesion": lesion,
+        "place": place,
+        "side_mm": lesion_frame(lesion).side_mm,
         "colour": _colour(lesion),
         "evidence": evidence_lines(lesion),
-        "pictures": [(phase.title, data_url(picture)) for phase, picture in row.items()],
+        "pictures": [
+            (phase.title, _numbers(findings, lesion, phase), data_url(picture)) for phase, picture in row.items()
+        ],
         "heatmaps": [
             (title, data_url(picture)) for title, picture in heatmap_pictures(registered, findings, lesion).items()
         ],
@@ -50,13 +55,23 @@ def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion
     }
 
 
+def _numbers(findings: Findings, lesion: Lesion, phase: Phase) -> str:
+    """Mean intensities of lesion and liver in a phase; empty where they are not known."""
+    value = lesion.measurement.enhancement.get(phase)
+    return f"lesion {value.lesion:.0f}, liver {value.liver:.0f} {_unit(findings)}" if value else ""
+
+
+def _unit(findings: Findings) -> str:
+    return "HU" if findings.modality is Modality.CT else "signal"
+
+
 def _features(registered: RegisteredStudy, findings: Findings, lesion: Lesion) -> dict[str, object]:
     """LI-RADS major features and mRECIST's viable part."""
     labels = sitk.GetArrayViewFromImage(findings.lesion_labels)
     box = box_of(labels == lesion.label)
     mask = findings.lesion_labels[tuple(reversed(box))] == lesion.label
     return {
-        "features": major_features(lesion, mask, registered.images, findings.modality)[:-1],
+        "features": major_features(lesion, mask, registered.images, findings.modality),
         "viable": viable_part(mask, registered.images, findings.modality),
     }
 
@@ -74,11 +89,26 @@ def _registration_view(registered: RegisteredStudy, findings: Findings, phase: P
     return {"phase": phase, "quality": registered.quality[phase], "rows": rows}
 
 
-def write_report(registered: RegisteredStudy, findings: Findings, path: Path, progress: Progress = Progress()) -> None:
-    """Write the report: pictures of each lesion in all phases, table, patient summary, how it came about."""
-    views = []
+def write_report(
+    registered: RegisteredStudy, findings: Findings, path: Path, progress: Progress = Progress(), identity: str = ""
+) -> None:
+    """Write the report: pictures of each lesion in all phases, table, patient summary, how it came about.
+
+    Parameters
+    ----------
+    registered: RegisteredStudy
+    findings: Findings
+    path: Path
+        Receives one file with all pictures inside.
+    progress: Progress
+    identity: str
+        Whose study it is, printed as it is; nobody's if empty.
+
+    """
+    views, places = [], locate_lesions(findings)
     for index, lesion in enumerate(findings.lesions):
-        views.append(_lesion_view(registered, findings, lesion))
+        place = places[lesion.uid].words if lesion.uid in places else ""
+        views.append(_lesion_view(registered, findings, lesion, place))
         progress.update((index + 1) / (len(findings.lesions) + 1))
     main = findings.lesions[0] if findings.lesions else None
     environment = Environment(
@@ -87,6 +117,8 @@ def write_report(registered: RegisteredStudy, findings: Findings, path: Path, pr
     patient = findings.patient
     page = environment.get_template("report.html.j2").render(
         findings=findings,
+        identity=identity,
+        unit=_unit(findings),
         patient=patient,
         opinions=opinions_line(patient),
         classification=classification_title(patient.classification),
@@ -98,6 +130,5 @@ def write_report(registered: RegisteredStudy, findings: Findings, path: Path, pr
         else 0.0,
         legend=legend_gradient(),
         registrations=[_registration_view(registered, findings, phase) for phase in registered.quality],
-        malignant=patient.is_malignant,
     )
     path.write_text(page, encoding="utf-8")

@@ -3,14 +3,22 @@
 import csv
 from pathlib import Path
 
+import numpy as np
+
 from LiverTumorAILib.lesions import Findings, Lesion, LesionType
+from LiverTumorAILib.measurement.location import Location, locate_lesions
 from LiverTumorAILib.study import Phase
 
 
 def write_lesions_csv(findings: Findings, path: Path) -> None:
-    """Write one row a lesion; lengths in mm, volumes in mm3, positions in LPS mm, intensities in HU or signal."""
+    """Write one row a lesion; lengths in mm, volumes in mm3, positions in LPS mm, intensities in HU or signal.
+
+    Where it lies is an estimate, see `measurement.segments`; distances to capsule and vessel are empty where they are
+    far.
+    """
     phases = [phase for phase in Phase if any(phase in lesion.measurement.enhancement for lesion in findings.lesions)]
-    rows = [_row(lesion, phases) for lesion in findings.lesions]
+    places = locate_lesions(findings)
+    rows = [_row(lesion, phases, places.get(lesion.uid)) for lesion in findings.lesions]
     header = list(_header(phases))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -35,11 +43,14 @@ def _header(phases: list[Phase]) -> list[str]:
         "centroid_left_mm",
         "centroid_posterior_mm",
         "centroid_superior_mm",
+        "place",
+        "capsule_mm",
+        "vessel_mm",
         *(f"{phase}_{part}" for phase in phases for part in ("lesion", "liver")),
     ]
 
 
-def _row(lesion: Lesion, phases: list[Phase]) -> list[object]:
+def _row(lesion: Lesion, phases: list[Phase], place: Location | None) -> list[object]:
     measurement = lesion.measurement
     enhancement = [measurement.enhancement.get(phase) for phase in phases]
     return [
@@ -56,6 +67,11 @@ def _row(lesion: Lesion, phases: list[Phase]) -> list[object]:
         f"{measurement.volume_mm3:.1f}",
         f"{measurement.volume_uncertainty_mm3:.1f}",
         *(f"{value:.2f}" for value in lesion.centroid_mm),
+        place.words if place else "",
+        *(
+            f"{mm:.1f}" if mm < np.inf else ""
+            for mm in ((place.capsule_mm, place.vessel_mm) if place else (np.inf,) * 2)
+        ),
         *(f"{value:.1f}" if item else "" for item in enhancement for value in _pair(item)),
     ]
 

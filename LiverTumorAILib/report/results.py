@@ -1,10 +1,12 @@
 """The results folder of `analyze`: everything the contract names."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from pydicom import dcmread
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions.findings_io import write_findings_files
@@ -18,32 +20,46 @@ from LiverTumorAILib.report.lesions_csv import write_lesions_csv
 from LiverTumorAILib.study import Modality
 
 BYTES_FOR_EACH_PHASE = 2
+IDENTITY = {"PatientName": "", "PatientID": "ID", "PatientBirthDate": "born", "StudyDate": "study of"}
 FIELD_MM = 4.0
 """Spacing of the written fields; the search knows no finer one."""
 
 
-def write_results(analysis: Analysis, folder: Path, progress: Progress = Progress()) -> None:
+def write_results(
+    analysis: Analysis, folder: Path, progress: Progress = Progress(), *, with_identity: bool = False
+) -> None:
     """Write findings, segmentation, table, heatmaps, report and, for DICOM input, SEG and SR into a folder.
 
     The registered phases go to `registered/PHASE.nrrd` on the reference grid, so that the window shows them, and
-    their registration fields (LPS, mm) to `fields/PHASE.nrrd`.
+    their registration fields (LPS, mm) to `fields/PHASE.nrrd`. Only `with_identity` the report says whose study it is,
+    as far as DICOM headers tell; SEG and SR always do, since they belong to the study.
     """
     findings, registered = analysis.findings, analysis.registered
     _require_space(registered, folder)
     write_findings_files(findings, folder)
     progress.update(0.2)
     write_lesions_csv(findings, folder / "lesions.csv")
-    write_report(registered, findings, folder / "report.html", progress.part(0.2, 0.6))
+    files = registered.study.volume(registered.reference_phase).dicom_files
+    identity = identity_of(files) if with_identity else ""
+    write_report(registered, findings, folder / "report.html", progress.part(0.2, 0.6), identity)
     _write_registered(registered, folder / "registered")
     _write_fields(registered, folder / "fields")
     progress.update(0.8)
-    files = registered.study.volume(registered.reference_phase).dicom_files
     if files:
         sources = read_headers(files)
         segmentation = build_segmentation(findings, sources)
         segmentation.save_as(folder / "seg.dcm")
         build_structured_report(findings, segmentation, sources).save_as(folder / "sr.dcm")
     progress.update(1.0)
+
+
+def identity_of(files: Sequence[Path]) -> str:
+    """Name, ID, birth and study date of the patient in DICOM files; what is unknown is left out."""
+    if not files:
+        return ""
+    header = dcmread(files[0], stop_before_pixels=True, specific_tags=list(IDENTITY))
+    known = {words: str(header.get(tag) or "").replace("^", " ").strip() for tag, words in IDENTITY.items()}
+    return ", ".join(f"{words} {value}".strip() for words, value in known.items() if value)
 
 
 def _require_space(registered: RegisteredStudy, folder: Path) -> None:
