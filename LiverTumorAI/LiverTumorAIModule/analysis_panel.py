@@ -111,6 +111,7 @@ class AnalysisPanel:
             return
 
         def prepare() -> Results:
+            results.load_libraries()
             images = {phase: shown.image(phase) for phase in shown.phases}
             return results.Results(None, shown.findings, images, shown.reading, LesionDetails(shown.findings, images))
 

@@ -57,6 +57,7 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
     from LiverTumorAILib.review.sensitivity import LiveSensitivity
     from LiverTumorAILib.study import Phase
 
+    load_libraries()
     findings = read_findings(folder)
     images = {}
     for phase in Phase:
@@ -76,6 +77,12 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
         reading, findings = LiveSensitivity(findings, images).at(reading.factor, reading, findings)
     details, organs = LesionDetails(findings, images), organ_masks(findings)
     return Results(folder, findings, images, reading, details, fields, organs, packed_evidence(folder))
+
+
+def load_libraries() -> None:
+    """Load the parts of the library that the panel needs to show findings: some take half a second."""
+    import LiverTumorAILib.report.summary
+    import LiverTumorAILib.review.corrections  # noqa: F401
 
 
 def read_volumes(folder: Path, volumes: tuple[FoundVolume, ...]) -> list[sitk.Image]:

@@ -13,6 +13,8 @@ from LiverTumorAILib.mrml.geometry import image_data, index_to_ras, vtk_matrix
 
 DASH_PIXELS, GAP_PIXELS = 6.0, 5.0
 LINE_WIDTH = 2.0
+USUAL_DPI = 72
+"""Where screens show pixels half as large, Slicer's views have twice as many dots per inch."""
 
 
 class Outlined(NamedTuple):
@@ -77,7 +79,10 @@ class DashedOutlines:
     def _draw(self, surface: vtk.vtkPolyData, actor: vtk.vtkActor2D) -> None:
         # Most surfaces lie in other slices.
         met = _meets(surface, self._slice_node)
-        actor.GetMapper().SetInputData(_dashed(_cut(surface, self._slice_node)) if met else vtk.vtkPolyData())
+        scale = self._renderer.GetRenderWindow().GetDPI() / USUAL_DPI if self._renderer.GetRenderWindow() else 1.0
+        actor.GetProperty().SetLineWidth(LINE_WIDTH * scale)
+        lines = _dashed(_cut(surface, self._slice_node), scale) if met else vtk.vtkPolyData()
+        actor.GetMapper().SetInputData(lines)
 
 
 def surface_of(mask: sitk.Image) -> vtk.vtkPolyData:
@@ -116,15 +121,15 @@ def _cut(surface: vtk.vtkPolyData, slice_node: slicer.vtkMRMLSliceNode) -> vtk.v
     return _transformed(stripper.GetOutputPort(), to_view)
 
 
-def _dashed(lines: vtk.vtkPolyData) -> vtk.vtkPolyData:
-    """The same lines, broken into dashes."""
+def _dashed(lines: vtk.vtkPolyData, scale: float) -> vtk.vtkPolyData:
+    """The same lines, broken into dashes of so many times the usual length."""
     points, cells = vtk.vtkPoints(), vtk.vtkCellArray()
     indices = vtk.vtkIdList()
     stored = lines.GetLines()
     stored.InitTraversal()
     while stored.GetNextCell(indices):
         line = np.array([lines.GetPoint(indices.GetId(index))[:2] for index in range(indices.GetNumberOfIds())])
-        for dash in _dashes(line):
+        for dash in _dashes(line, scale):
             cells.InsertNextCell(len(dash))
             for x, y in dash:
                 cells.InsertCellPoint(points.InsertNextPoint(x, y, 0.0))
@@ -134,10 +139,10 @@ def _dashed(lines: vtk.vtkPolyData) -> vtk.vtkPolyData:
     return result
 
 
-def _dashes(line: np.ndarray) -> list[np.ndarray]:
+def _dashes(line: np.ndarray, scale: float) -> list[np.ndarray]:
     """Pieces of a line (points, 2) between gaps, of equal lengths, so that a closed one shows no seam."""
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-    count = max(round(along[-1] / (DASH_PIXELS + GAP_PIXELS)), 1)
+    count = max(round(along[-1] / scale / (DASH_PIXELS + GAP_PIXELS)), 1)
     period = along[-1] / count
     pieces = []
     for start in np.arange(count) * period:
@@ -169,5 +174,4 @@ def _actor() -> vtk.vtkActor2D:
     actor = vtk.vtkActor2D()
     actor.SetMapper(vtk.vtkPolyDataMapper2D())
     actor.GetMapper().SetInputData(vtk.vtkPolyData())
-    actor.GetProperty().SetLineWidth(LINE_WIDTH)
     return actor

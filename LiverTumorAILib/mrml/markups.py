@@ -104,6 +104,8 @@ def _style(node: slicer.vtkMRMLMarkupsLineNode, kind: str) -> None:
     display.SetSelectedColor(*AXIS_COLORS[kind])
     display.SetColor(*AXIS_COLORS[kind])
     display.SetPointLabelsVisibility(True)
+    # They are measured in a slice, and 3D views would be drawn anew for each lesion.
+    display.SetVisibility3D(False)
     display.SetPropertiesLabelVisibility(False)
     display.SetTextScale(2.5)
     display.SetUseGlyphScale(False)

@@ -11,8 +11,14 @@ from LiverTumorAILib.mrml.geometry import array_from_vtk_matrix, image_data, vtk
 from LiverTumorAILib.mrml.segmentation import BINARY_LABELMAP
 
 CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-MOST_VOXELS = 2_000_000
+MOST_VOXELS = 400_000
 """Voxels are left out of larger segments: a liver's surface needs no finer steps."""
+
+QUICK_CONVERSION = {
+    slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule.GetConversionMethodParameterName(): "1",
+    slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule.GetSurfaceNetInternalSmoothingParameterName(): "1",
+}
+"""Surface nets that smooth while they are made: after each stroke Slicer makes the edited segment's surface anew."""
 
 SMOOTHING_STEPS = 15
 PASS_BAND = 0.05
@@ -25,17 +31,21 @@ def showing_surfaces(node: slicer.vtkMRMLSegmentationNode) -> Iterator[None]:
     They are added together: where one segment has a surface, Slicer makes those of the others in its own time.
     """
     segmentation = node.GetSegmentation()
+    for name, value in QUICK_CONVERSION.items():
+        segmentation.SetConversionParameter(name, value)
     made = {}
     for segment_id in segmentation.GetSegmentIDs():
         segment = segmentation.GetSegment(segment_id)
         if segment is not None and not segment.GetRepresentation(CLOSED_SURFACE):
             made[segment_id] = _time_of(segment), segment_surface(segment)
             yield
-    for segment_id in segmentation.GetSegmentIDs():
-        segment = segmentation.GetSegment(segment_id)
-        time, surface = made.get(segment_id, (None, None))
-        if time is not None and time == _time_of(segment):
-            segment.AddRepresentation(CLOSED_SURFACE, surface)
+    # All views would follow each of them else.
+    with slicer.util.NodeModify(node):
+        for segment_id in segmentation.GetSegmentIDs():
+            segment = segmentation.GetSegment(segment_id)
+            time, surface = made.get(segment_id, (None, None))
+            if time is not None and time == _time_of(segment):
+                segment.AddRepresentation(CLOSED_SURFACE, surface)
     _set_visible(node, True)
 
 

@@ -81,9 +81,8 @@ class CursorCrosshair:
         return self._tag is not None
 
     def show(self) -> None:
-        """Let the crosshair follow the mouse."""
+        """Let the crosshair follow the mouse; it appears once the mouse points at a place."""
         if self._tag is None:
-            self._node.SetCrosshairMode(slicer.vtkMRMLCrosshairNode.ShowSmallBasic)
             self._tag = self._node.AddObserver(slicer.vtkMRMLCrosshairNode.CursorPositionModifiedEvent, self._follow)
 
     def hide(self) -> None:
@@ -96,6 +95,7 @@ class CursorCrosshair:
     def _follow(self, _caller: vtk.vtkObject, _event: str) -> None:
         position = [0.0, 0.0, 0.0]
         if self._node.GetCursorPositionRAS(position):
+            self._node.SetCrosshairMode(slicer.vtkMRMLCrosshairNode.ShowSmallBasic)
             self._node.SetCrosshairRAS(position)
 
 

@@ -26,6 +26,8 @@ from slicer_host import Host  # noqa: E402
 
 SIZE = (1280, 800)
 COLOURS = 200
+"""Fewer in the larger picture."""
+
 PATIENCE = 900
 
 
@@ -53,7 +55,8 @@ class Camera:
         path = self._out / f"{name}.png"
         self.host.grab(path)
         with Image.open(path) as picture:
-            small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+            colours = COLOURS * SIZE[0] // picture.width
+            small = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
         small.save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
 

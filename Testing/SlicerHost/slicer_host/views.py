@@ -129,6 +129,8 @@ class RenderSurface(QWidget):
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         ratio = self.devicePixelRatioF()
+        # As QVTKOpenGLNativeWidget does: texts keep their size on dense screens.
+        self._view.render_window().SetDPI(round(72 * ratio))
         self._view.update_size(max(1, self.width() * ratio), max(1, self.height() * ratio))
         self._view.interactor().InvokeEvent("WindowResizeEvent")
         self._schedule()
