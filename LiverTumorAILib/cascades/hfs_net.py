@@ -55,6 +55,8 @@ class HfsNet:
         'auto', 'cpu' or 'cuda'.
     substitutes: Mapping[Phase, Phase]
         By the user's choice: for a missing phase the one that stands in for it.
+    explains: bool
+        Whether heatmaps show what spoke for each tumour, or how probable it is where.
     required_phases: tuple of Phase
         Without which it cannot run, substitutes taken into account.
 
@@ -62,6 +64,7 @@ class HfsNet:
 
     device: str = "auto"
     substitutes: Mapping[Phase, Phase] = field(default_factory=dict)
+    explains: bool = True
     name: str = "hfs-net"
     title: str = "HFS-Net: HCC only, three phases"
     protocols: tuple[str, ...] = ("ct4", "ct3")
@@ -102,7 +105,7 @@ class HfsNet:
         separated = time.perf_counter()
         return assemble_findings(
             study,
-            replace(segmented, explain=explained_by_size(networks, images, stages)),
+            replace(segmented, explain=explained_by_size(networks, images, stages)) if self.explains else segmented,
             Provenance(
                 software_version=__version__,
                 cascade=self.name,

@@ -67,7 +67,7 @@ def other_patient(seed: int) -> PhantomOptions:
 
 def run_cascade(seeds: Mapping[int, PhantomOptions], work: Path, models: ModelStore) -> tuple[list[HccCase], list[str]]:
     """Evaluated patients, and those that the cascade refused."""
-    cascade, evaluated, refused, seconds = get_cascade("hfs-net"), [], [], 0.0
+    cascade, evaluated, refused, seconds = replace(get_cascade("hfs-net"), explains=False), [], [], 0.0
     for seed, options in seeds.items():
         folder = prepare(seed, work, "ct3", options)
         study, truth = registered_study(folder), read_truth(folder)
@@ -80,7 +80,7 @@ def run_cascade(seeds: Mapping[int, PhantomOptions], work: Path, models: ModelSt
         seconds += time.monotonic() - started
         evaluated.append(compare_hcc(folder.name, findings, truth))
         print(f"{folder.name}: tumour Dice {evaluated[-1].tumour.dice}, found {evaluated[-1].volumes}", flush=True)
-    print(f"{seconds / max(len(evaluated), 1):.1f} s a patient without loading and registration")
+    print(f"{seconds / max(len(evaluated), 1):.1f} s a patient without loading, registration and heatmaps")
     return evaluated, refused
 
 
