@@ -94,11 +94,11 @@ class BackgroundTask:
     def __init__(
         self, function: Callable[[], Any], on_done: Callable[[Any], None], on_error: Callable[[Exception], None]
     ) -> None:
-        self._function: Callable[[], Any] | None = function
         self._on_done, self._on_error = on_done, on_error
         self._result: Any = None
+        self._is_forgotten = False
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(function,), daemon=True)
         self._timer = qt.QTimer()
         self._timer.interval = POLL_MS
         self._timer.timeout.connect(self._poll)
@@ -119,20 +119,23 @@ class BackgroundTask:
     def forget(self) -> None:
         """Hand nothing over any more."""
         self._timer.stop()
+        self._is_forgotten, self._result = True, None
 
-    def _run(self) -> None:
+    def _run(self, function: Callable[[], Any]) -> None:
         try:
-            self._result = self._function()
+            result = function()
         except Exception as error:
             self._error = error
+        else:
+            # A whole study must not live on with an object that nobody waits for.
+            self._result = None if self._is_forgotten else result
 
     def _poll(self) -> None:
         self._thread.join(YIELD_SECONDS)
         if self._thread.is_alive():
             return
         self._timer.stop()
-        # A whole study must not live on with this object.
-        result, self._result, self._function = self._result, None, None
+        result, self._result = self._result, None
         if self._error is not None:
             self._on_error(self._error)
         else:

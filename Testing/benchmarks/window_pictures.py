@@ -55,7 +55,7 @@ class Camera:
         path = self._out / f"{name}.png"
         self.host.grab(path)
         with Image.open(path) as picture:
-            colours = COLOURS * SIZE[0] // picture.width
+            colours = COLOURS * SIZE[0] ** 2 // picture.width**2
             small = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
         small.save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
