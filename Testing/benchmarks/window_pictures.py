@@ -25,7 +25,7 @@ from module_host import load_panel, wait  # noqa: E402
 from slicer_host import Host  # noqa: E402
 
 SIZE = (1280, 800)
-COLOURS = 200
+COLOURS = 180
 """Fewer in the larger picture."""
 
 PATIENCE = 900
