@@ -54,6 +54,17 @@ def test_accept_and_reject_by_keys_go_on_to_the_next_lesion(host, study, panel, 
     assert ui.lesionTable.item(1, TYPE).font().strikeOut()
 
 
+def test_a_key_zooms_all_views_to_the_lesion(host, study, ui, scene):
+    press(host, Qt.Key.Key_Z)
+    lesion = study[0].lesions[0]
+    assert slice_positions(scene) == middle(lesion)
+    largest = max(high - low for low, high in zip(*lesion.bounding_box_mm, strict=True))
+    for name in ("Red", "Green", "Yellow"):
+        node = scene.GetNodeByID(f"vtkMRMLSliceNode{name}")
+        assert min(node.GetFieldOfView()[:2]) == pytest.approx(max(60, 3 * largest))
+    host.slicer.util.resetSliceViews()
+
+
 def test_four_actions_reject_three_false_lesions(host, ui):
     click_row(ui.lesionTable, 0)
     for _lesion in range(3):

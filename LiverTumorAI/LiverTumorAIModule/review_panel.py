@@ -63,6 +63,7 @@ class ReviewPanel:
                 "X": self.reject,
                 "T": self._openTypes,
                 "G": self.toggleTarget,
+                "Z": self.zoom,
                 "Ctrl+Z": self.undo,
                 "Ctrl+Y": self.redo,
             }
@@ -170,6 +171,11 @@ class ReviewPanel:
             slicer.util.warningDisplay(f"Lesion {lesion.label} cannot be a target lesion. {reason}.")
         else:
             self.do(f"target lesion {lesion.label}", reading.with_target(lesion.uid))
+
+    def zoom(self) -> None:
+        """Centre all slice views on the selected lesion and zoom in."""
+        if self.selected:
+            self.shown.zoom(self.selected)
 
     def undo(self) -> None:
         """Take back the last step."""

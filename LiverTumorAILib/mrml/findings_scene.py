@@ -138,6 +138,10 @@ class SceneFindings:
         if lesion is not None:
             views.jump_to_lesion(self._scene, lesion)
 
+    def zoom(self, lesion: Lesion) -> None:
+        """Zoom all slice views to this lesion."""
+        views.zoom_to_lesion(self._scene, lesion)
+
     def show_axes(self, visible: bool) -> None:
         """Show or hide the axes of the selected lesion."""
         self._axes_visible = visible

@@ -13,6 +13,10 @@ from LiverTumorAILib.study import Phase
 MARGIN = 0.1
 """Share of a view's width and height at each side where a lesion is not well seen."""
 
+LESION_SHARE = 1 / 3
+LEAST_FIELD_MM = 60.0
+"""Of a view's shorter side when it is zoomed to a lesion: what the lesion fills, and the least that is shown."""
+
 MAXIMUM_PROJECTION = 1
 """Of vtkMRMLSliceNode's slab reconstruction types: VTK_IMAGE_SLAB_MAX."""
 
@@ -109,6 +113,20 @@ def jump_to_lesion(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
     for node in _nodes(scene, "vtkMRMLSliceNode"):
         jump = node.JumpSliceByOffsetting if _shows(node, middle) else node.JumpSliceByCentering
         jump(*middle)
+
+
+def zoom_to_lesion(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
+    """Move all slice views to the lesion, centred, so near that it fills a third of them; small ones less."""
+    jump_to_lesion(scene, lesion)
+    axis = lesion.measurement.long_axis
+    middle = ras_from_lps(tuple((start + end) / 2 for start, end in zip(axis.start_mm, axis.end_mm, strict=True)))
+    sides = [high - low for low, high in zip(*lesion.bounding_box_mm, strict=True)]
+    field_mm = max(LEAST_FIELD_MM, max(sides) / LESION_SHARE)
+    for node in _nodes(scene, "vtkMRMLSliceNode"):
+        columns, rows, _ = node.GetDimensions()
+        mm = field_mm / max(min(columns, rows), 1)
+        node.SetFieldOfView(mm * columns, mm * rows, node.GetFieldOfView()[2])
+        node.JumpSliceByCentering(*middle)
 
 
 def _shows(node: slicer.vtkMRMLSliceNode, point: Point) -> bool:

@@ -3,7 +3,7 @@
     python Testing/benchmarks/window_calm.py --slices 75 --lesions 30 --studies 20 --sensitivity RESULTS --study FOLDER
 
 RESULTS is what `analyze --cascade multi-sensitivity` left; without it the slider is not measured. FOLDER is a study
-that is loaded and analyzed by the worker process. The other study is made here: 512 x 512 voxels, two phases with a
+that is loaded (with --analyze: analyzed too) by the worker process. The other study is made here: 512 x 512 voxels, two phases with a
 registration field, many lesions. Times are the thread's own processor time for each turn of the event loop, so that
 other programs do not count; what the reader waits for is told on the clock as well. Memory is the process's, after
 each of several studies.
@@ -113,9 +113,8 @@ def is_settled(panel: object) -> bool:
     return not panel.busy and not panel.findings.details.is_busy
 
 
-def analyze(turns: Turns, panel: object, study: Path) -> None:
-    """Load and analyze a study with the worker process."""
-    turns.run("load the study", lambda: panel.openStudy(str(study)), lambda: not panel.busy)
+def analyze(turns: Turns, panel: object) -> None:
+    """Analyze the study that is loaded with the worker process."""
     turns.run("analyze the study", panel.ui.runButton.click, lambda: not panel.activity.is_cancellable)
     turns.run(
         "show what was found",
@@ -143,6 +142,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=5)
     parser.add_argument("--sensitivity", type=Path)
     parser.add_argument("--study", type=Path)
+    parser.add_argument("--analyze", action="store_true", help="analyze this study too, which takes minutes")
     parser.add_argument("--keep", type=Path, help="keep the study that is made here, or use it again")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Host(size=(1280, 800)) as host:
@@ -153,7 +153,9 @@ def main() -> None:
         panel = load_panel(host)
         turns = Turns(host)
         if options.study:
-            analyze(turns, panel, options.study)
+            turns.run("load the study", lambda: panel.openStudy(str(options.study)), lambda: not panel.busy)
+        if options.study and options.analyze:
+            analyze(turns, panel)
         turns.run(
             "show results",
             lambda: panel.showResults(results),
