@@ -3,10 +3,10 @@
     python Testing/benchmarks/window_calm.py --slices 75 --lesions 30 --studies 20 --sensitivity RESULTS --study FOLDER
 
 RESULTS is what `analyze --cascade multi-sensitivity` left; without it the slider is not measured. FOLDER is a study
-that is loaded (with --analyze: analyzed too) by the worker process. The other study is made here: 512 x 512 voxels, two phases with a
-registration field, many lesions. Times are the thread's own processor time for each turn of the event loop, so that
-other programs do not count; what the reader waits for is told on the clock as well. Memory is the process's, after
-each of several studies.
+that is loaded (with --analyze: analyzed too) by the worker process. The other study is made here: 512 x 512 voxels,
+two phases with a registration field, many lesions. Times are the thread's own processor time for each turn of the
+event loop, so that other programs do not count; what the reader waits for is told on the clock as well. Memory is the
+process's, after each of several studies.
 """
 
 import argparse
