@@ -80,5 +80,5 @@ class HeatmapPanel:
             return {}
         analyzed = self._findings.shown.original
         lesion = next((lesion for lesion in analyzed.lesions if lesion.uid == selected.uid), None)
-        titles = heatmap_titles(lesion) if lesion else {}
+        titles = heatmap_titles(lesion, analyzed.heatmaps) if lesion else {}
         return {name: title for name, title in titles.items() if name in analyzed.heatmaps}

@@ -20,7 +20,8 @@ def heatmap_titles(lesion: Lesion, heatmaps: Mapping[str, sitk.Image] | None = N
         return {lesion.heatmap: f"Probability of {lesion.type.title}"}
     others = {kind: share for kind, share in lesion.type_probabilities.items() if kind is not lesion.type}
     against = f"for {max(others, key=others.get).title} instead" if others else f"against {lesion.type.title}"
-    faint = heatmaps is not None and np.max(sitk.GetArrayViewFromImage(heatmaps[lesion.opposing_heatmap])) < FAINTEST
+    shown = (heatmaps or {}).get(lesion.opposing_heatmap)
+    faint = shown is not None and np.max(sitk.GetArrayViewFromImage(shown)) < FAINTEST
     return {
         lesion.heatmap: f"Spoke for {lesion.type.title}",
         lesion.opposing_heatmap: f"Nothing spoke {against}" if faint else f"Spoke {against}",

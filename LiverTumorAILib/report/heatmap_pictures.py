@@ -28,9 +28,9 @@ def heatmap_pictures(registered: RegisteredStudy, findings: Findings, lesion: Le
     phase = registered.reference_phase
     grey = grey_picture(registered.reference, frame, liver_window(registered.reference, phase, findings.modality))
     border = outline(findings.lesion_labels, lesion.label, frame)
-    known = {name: findings.heatmaps[name] for name in heatmap_titles(lesion) if name in findings.heatmaps}
-    titles = heatmap_titles(lesion, known if lesion.opposing_heatmap in known else None)
-    return {titles[name]: _over(grey, heatmap, frame, border) for name, heatmap in known.items()}
+    titles = heatmap_titles(lesion, findings.heatmaps)
+    known = {title: findings.heatmaps[name] for name, title in titles.items() if name in findings.heatmaps}
+    return {title: _over(grey, heatmap, frame, border) for title, heatmap in known.items()}
 
 
 def _over(grey: Image.Image, heatmap: sitk.Image, frame: Frame, border: np.ndarray) -> Image.Image:
