@@ -26,7 +26,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from LiverTumorAILib.explanation import Evidence, lesion_evidence
-from LiverTumorAILib.explanation.colours import heat_colours
+from LiverTumorAILib.explanation.colours import FAINTEST, heat_colours
 from LiverTumorAILib.explanation.evidence import LEVEL, patch_around, patch_input
 from LiverTumorAILib.inference import Model, ModelStore, NetworkGrid, Session
 from LiverTumorAILib.lesions import LesionType
@@ -394,11 +394,12 @@ def draw_examples(model: Model, path: Path, count: int = 5) -> None:
         grey = liver_window(study.reference, study.reference_phase, Modality.CT).to_grey(
             seen.grid.sample(study.reference)[level]
         )
+        words = "nothing spoke" if sitk.GetArrayViewFromImage(evidence.opposing).max() < FAINTEST else "spoke"
         maps = (None, evidence.supporting, evidence.opposing)
         titles = (
             f"{lesion.type.title}, {lesion.long_axis_mm:.0f} mm",
             f"spoke for {LesionType(seen.first).title}",
-            f"spoke for {LesionType(seen.second).title} instead",
+            f"{words} for {LesionType(seen.second).title} instead",
         )
         for axis, heat, title in zip(row, maps, titles, strict=True):
             axis.imshow(grey, cmap="gray", vmin=0, vmax=255, aspect=1)
