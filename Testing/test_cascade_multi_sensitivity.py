@@ -15,9 +15,17 @@ from test_cascade_base import LIVER, abdomen, study_of
 
 from LiverTumorAILib.cascades import get_cascade, liver_patches
 from LiverTumorAILib.cascades.liver_patches import PATCHES, LiverOnly, ask
-from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, SEGMENTATION, SensitivityControl
+from LiverTumorAILib.cascades.multi_sensitivity import (
+    RECLASSIFICATION,
+    SEGMENTATION,
+    SensitivityControl,
+    assemble,
+    detect_jointly,
+)
 from LiverTumorAILib.errors import LiverTumorAIError
-from LiverTumorAILib.inference import ModelStore
+from LiverTumorAILib.explanation import explained_by
+from LiverTumorAILib.explanation.titles import heatmap_titles
+from LiverTumorAILib.inference import ModelStore, Session
 from LiverTumorAILib.lesions import Certainty, Organ, read_findings, write_findings
 from LiverTumorAILib.lesions.reclassification import NOT_ASKED
 from LiverTumorAILib.pipeline import Analysis, analyze
@@ -79,6 +87,32 @@ def test_every_lesion_says_what_the_patches_said(findings):
         assert any("mean overlap" in line for line in lesion.evidence)
         assert 0.9 < lesion.score <= 1
         assert lesion.measurement.volume_mm3 == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.05)
+
+
+def test_heatmaps_show_what_spoke_for_both_types_where_the_network_can_tell(findings, study, models):
+    pytest.importorskip("torch", reason="needs torch (extra 'training')")
+    from LiverTumorAILib.networks import UNet3D
+    from LiverTumorAILib.training.export import onnx_bytes
+
+    network = UNet3D(8, len(CLASS_HU), channels=(4, 6), encoder_convolutions=(1, 1), decoder_convolutions=(1,))
+    model = models.load(SEGMENTATION, "cpu")
+    model = replace(model, session=Session(onnx_bytes(network, 8, model.card.patch), "cpu"))
+    decision = detect_jointly(findings.sensitivity, findings.sensitivity.factor, study.reference)
+    explained = assemble(
+        study,
+        findings.organ_labels,
+        decision,
+        findings.sensitivity,
+        provenance=findings.provenance,
+        warnings=(),
+        explain=explained_by(model, study.images),
+    )
+    assert explained.lesions
+    for lesion in explained.lesions:
+        both = [explained.heatmaps[name] for name in (lesion.heatmap, lesion.opposing_heatmap)]
+        assert max(sitk.GetArrayViewFromImage(image).max() for image in both) == pytest.approx(1)
+        assert "instead" in heatmap_titles(lesion)[lesion.opposing_heatmap]
+    assert not any(lesion.opposing_heatmap for lesion in findings.lesions), "the analytic network cannot tell"
 
 
 def test_agreement_is_certain(models):

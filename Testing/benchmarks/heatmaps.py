@@ -1,6 +1,6 @@
 """Whether heatmaps tell the truth about the network: sanity, place, faithfulness, agreement with other software.
 
-    python Testing/benchmarks/heatmaps.py [--lesions 100] [--curves 10] [--work runs/heatmaps] [--pictures Docs]
+    python Testing/benchmarks/heatmaps.py [--lesions 100] [--curves 10] [--work runs/heatmaps]
     PYTHON_WITH_CAPTUM_AND_GRAD_CAM Testing/benchmarks/heatmaps.py --peers 3
 
 The base network looks at one patch around each lesion of phantoms that training never saw (seeds 72000 and up), with
@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import cc3d
-import matplotlib as mpl
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -26,7 +25,6 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from LiverTumorAILib.explanation import Evidence, lesion_evidence
-from LiverTumorAILib.explanation.colours import FAINTEST, heat_colours
 from LiverTumorAILib.explanation.evidence import LEVEL, patch_around, patch_input
 from LiverTumorAILib.inference import Model, ModelStore, NetworkGrid, Session
 from LiverTumorAILib.lesions import LesionType
@@ -34,8 +32,6 @@ from LiverTumorAILib.lesions.organs import lesion_type_of_class
 from LiverTumorAILib.networks import UNet3D
 from LiverTumorAILib.phantom import Phantom, PhantomOptions, generate_phantom
 from LiverTumorAILib.registration import RegisteredStudy
-from LiverTumorAILib.report.window import liver_window
-from LiverTumorAILib.study import Modality
 from LiverTumorAILib.training.export import onnx_bytes, weights_of_onnx
 from LiverTumorAILib.training.recipe import RECIPES
 
@@ -358,57 +354,22 @@ def table(lesions: Sequence[Explained]) -> list[str]:
     return lines
 
 
-def draw_curves(lesions: Sequence[Explained], path: Path) -> None:
-    """Mean deletion and insertion curves."""
-    from matplotlib import pyplot
-
-    drawn = [each for each in lesions if each.deletion]
-    figure, axes = pyplot.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
-    for axis, kind in zip(axes, ("deletion", "insertion"), strict=True):
-        for name, style in zip(ORDERS, ("C3-o", "C0--s", "k:^"), strict=True):
-            mean = np.mean([getattr(each, kind)[name] for each in drawn], axis=0)
-            axis.plot((0, *SHARES, 1), mean, style, label=name)
-        axis.set(
-            title=f"{kind}, mean of {len(drawn)} lesions",
-            xlabel=f"share of the voxels {'gone' if kind == 'deletion' else 'there'}",
-        )
-    axes[0].set_ylabel("probability of the type")
-    axes[1].legend(frameon=False)
-    figure.savefig(path, dpi=110)
+def network_and_file() -> tuple[Model, Path]:
+    """The shipped network on patches of `PATCH`, exported anew: earlier exports compute levels that nobody shows."""
+    store = ModelStore()
+    path = store.folder / NETWORK / "model.onnx"
+    model = store.load(NETWORK, "cpu")
+    return Model(replace(model.card, patch=PATCH), exported(torch_network(path))), path
 
 
-def draw_examples(model: Model, path: Path, count: int = 5) -> None:
-    """The first found lesions, larger ones first: portal venous phase with the true outline, and both heatmaps."""
-    from matplotlib import pyplot
+def results_folder(work: Path, path: Path) -> Path:
+    """Where the results of a network's file are kept."""
+    return work / hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
-    phantom, study = make_study(FIRST_SEED + 1)
-    rows = []
-    for lesion in phantom.lesion_truth:
-        seen = look(model, study, phantom.lesions, lesion.label) if len(rows) < count else None
-        if seen is not None:
-            rows.append((lesion, seen, explain(model, study, seen)))
-    colours = mpl.colors.ListedColormap(heat_colours(256))
-    figure, axes = pyplot.subplots(len(rows), 3, figsize=(7.2, 2.3 * len(rows)), layout="constrained")
-    for row, (lesion, seen, evidence) in zip(axes, rows, strict=True):
-        level = int(seen.true.sum(axis=(1, 2)).argmax())
-        grey = liver_window(study.reference, study.reference_phase, Modality.CT).to_grey(
-            seen.grid.sample(study.reference)[level]
-        )
-        words = "nothing spoke" if sitk.GetArrayViewFromImage(evidence.opposing).max() < FAINTEST else "spoke"
-        maps = (None, evidence.supporting, evidence.opposing)
-        titles = (
-            f"{lesion.type.title}, {lesion.long_axis_mm:.0f} mm",
-            f"spoke for {LesionType(seen.first).title}",
-            f"{words} for {LesionType(seen.second).title} instead",
-        )
-        for axis, heat, title in zip(row, maps, titles, strict=True):
-            axis.imshow(grey, cmap="gray", vmin=0, vmax=255, aspect=1)
-            if heat is not None:
-                axis.imshow(seen.grid.sample(heat)[level], cmap=colours, vmin=0, vmax=1, alpha=0.65)
-            axis.contour(seen.true[level], [0.5], colors="w", linewidths=0.7)
-            axis.set_title(title, fontsize=9)
-            axis.axis("off")
-    figure.savefig(path, dpi=90)
+
+def kept(file: Path) -> list[Explained]:
+    """The results of one phantom."""
+    return [Explained(**each) for each in json.loads(file.read_text())]
 
 
 def main() -> int:
@@ -417,20 +378,14 @@ def main() -> int:
     parser.add_argument("--lesions", type=int, default=100)
     parser.add_argument("--curves", type=int, default=10, help="lesions with deletion and insertion curves")
     parser.add_argument("--work", type=Path, default=Path("runs/heatmaps"), help="results of each study are kept here")
-    parser.add_argument("--pictures", type=Path, help="folder that receives heatmaps.png and heatmaps-curves.png")
     parser.add_argument("--peers", type=int, default=0, help="only compare so many lesions' maps with captum's")
     chosen = parser.parse_args()
-    store = ModelStore()
-    path = store.folder / NETWORK / "model.onnx"
-    model = store.load(NETWORK, "cpu")
-    model = replace(model, card=replace(model.card, patch=PATCH))
+    model, path = network_and_file()
     if chosen.peers:
         print("\n".join(agreement(model, path, chosen.peers)))
         return 0
-    # An earlier export computes levels that nobody shows.
-    model = replace(model, session=exported(torch_network(path)))
     random_model = replace(model, session=exported(shuffled(torch_network(path))))
-    work = chosen.work / hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    work = results_folder(chosen.work, path)
     work.mkdir(parents=True, exist_ok=True)
     lesions: list[Explained] = []
     bar, seed = tqdm(total=chosen.lesions, desc="lesions", file=sys.stderr), FIRST_SEED
@@ -441,14 +396,10 @@ def main() -> int:
             some = iter(range(max(chosen.curves - drawn, 0)))
             those = [*explained_lesions(seed, model, random_model, lambda some=some: next(some, None) is not None)]
             file.write_text(json.dumps([asdict(each) for each in those]))
-        lesions += (Explained(**each) for each in json.loads(file.read_text()))
+        lesions += kept(file)
         bar.update(len(lesions) - bar.n)
         seed += 1
     print("\n".join([f"seeds {FIRST_SEED}-{seed - 1}", *table(lesions)]))
-    if chosen.pictures:
-        mpl.use("Agg")
-        draw_curves(lesions, chosen.pictures / "heatmaps-curves.png")
-        draw_examples(model, chosen.pictures / "heatmaps.png")
     return 0
 
 
