@@ -133,6 +133,7 @@ def test_a_click_on_a_missed_lesion_draws_it(host, fresh, scene):
     QTest.keyClick(host.window, Qt.Key.Key_Delete)
     assert numbers(fresh) == ["1", "3"]
     assert fresh.findings.review.selected.label == 3
+    host.process_events(0.1)
     QTest.keyClick(host.window, Qt.Key.Key_L)
     assert fresh.ui.addLesionButton.isChecked()
     x, y, z = LESIONS[2][0]

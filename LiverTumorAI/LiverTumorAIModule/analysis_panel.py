@@ -166,11 +166,11 @@ class AnalysisPanel:
     def _onFinished(self, event: Finished) -> None:
         folder = Path(event.results)
         if self._job.command == "load":
-            volumes = self._found.volumes
+            found = self._found
             self._activity.say("Showing the study…")
             study = self._job.study
             self._activity.run(
-                lambda: (results.read_volumes(folder, volumes), self._earlier.sessions.of_study(study)),
+                lambda: (results.read_volumes(folder, found), self._earlier.sessions.of_study(study)),
                 lambda read: self._showVolumes(*read),
             )
         else:

@@ -92,7 +92,7 @@ class CorrectionPanel:
             if self._findings.shown is shown and shown.reading is before:
                 lesion = reading.lesions[-1]
                 self._findings.review.do(f"new lesion {lesion.label}", reading)
-                self._findings.selectLesion(lesion.uid)
+                self._findings.review.goTo(lesion.uid)
             self.updateButtons()
 
         def fail(error: Exception) -> None:

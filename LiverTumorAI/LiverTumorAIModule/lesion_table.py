@@ -45,6 +45,7 @@ class LesionTable:
         self._table, self._on_selected = table, on_selected
         self._rows: list[LesionRow] = []
         self._all: list[LesionRow] = []
+        self._icons: dict[bytes, qt.QIcon] = {}
         self._column, self._descending = NUMBER, False
         self._is_shown: Callable[[LesionRow], bool] = lambda _row: True
         table.iconSize = qt.QSize(30, 30)
@@ -64,6 +65,8 @@ class LesionTable:
     def show(self, rows: list[LesionRow]) -> None:
         """Show these lesions, keeping the selected one."""
         self._all = rows
+        shown = {row.details.thumbnail for row in rows}
+        self._icons = {png: icon for png, icon in self._icons.items() if png in shown}
         self._fill()
 
     def filter(self, is_shown: Callable[[LesionRow], bool]) -> None:
@@ -139,7 +142,12 @@ class LesionTable:
             font.setStrikeOut(rejected and column != STATE)
             item.setFont(font)
             self._table.setItem(index, column, item)
-        self._table.item(index, NUMBER).setIcon(_icon(row.details.thumbnail))
+        self._table.item(index, NUMBER).setIcon(self._icon(row.details.thumbnail))
+
+    def _icon(self, png: bytes) -> qt.QIcon:
+        if png not in self._icons:
+            self._icons[png] = _icon(png)
+        return self._icons[png]
 
     def _select(self) -> None:
         if self.selected_uid:

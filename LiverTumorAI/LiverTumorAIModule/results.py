@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from LiverTumorAILib.lesions import Findings, Organ
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.study import Phase
-    from LiverTumorAILib.worker.events import FoundVolume
+    from LiverTumorAILib.worker.events import PhasesFound
 
 DICOM_FILES = ("seg.dcm", "sr.dcm")
 
@@ -85,11 +85,20 @@ def load_libraries() -> None:
     import LiverTumorAILib.review.corrections  # noqa: F401
 
 
-def read_volumes(folder: Path, volumes: tuple[FoundVolume, ...]) -> list[sitk.Image]:
-    """The images (LPS, mm) that the worker wrote for the volumes of a study, in their order."""
+def read_volumes(folder: Path, found: PhasesFound) -> list[sitk.Image]:
+    """The images (LPS, mm) that the worker wrote for the volumes of a study, in their order, as views show them."""
     import SimpleITK as sitk
 
-    return [sitk.ReadImage(folder / "volumes" / f"{volume.index}.nrrd") for volume in volumes]
+    from LiverTumorAILib.mrml.volumes import displayable
+    from LiverTumorAILib.study import Modality
+
+    images = []
+    for volume in found.volumes:
+        image = sitk.ReadImage(folder / "volumes" / f"{volume.index}.nrrd")
+        shown = sitk.GetImageFromArray(displayable(sitk.GetArrayViewFromImage(image), Modality(found.modality)))
+        shown.CopyInformation(image)
+        images.append(shown)
+    return images
 
 
 class Export(NamedTuple):

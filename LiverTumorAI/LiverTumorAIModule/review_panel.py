@@ -115,15 +115,19 @@ class ReviewPanel:
         self.table.select(uid)
         self._followSelected()
 
+    def goTo(self, uid: str) -> None:
+        """Make a lesion the one that decisions are about, now, and move the views to it in a further turn."""
+        self.select(uid)
+        qt.QTimer.singleShot(0, lambda: self._moveViews(uid))
+
     def follow(self) -> None:
         """Show the reading as it is now."""
         reading, heir = self.reading, self.table.neighbour(self._selected)
         self.table.show([self._row(lesion) for lesion in reading.lesions] if reading else [])
         if self.selected is None:
-            self._selected = heir
+            self._selected = None
             if heir is not None:
-                # The views follow in a further turn of the event loop: this one is long enough.
-                qt.QTimer.singleShot(0, lambda: self._goTo(heir))
+                self.goTo(heir)
         self.table.select(self._selected)
         self.ui.reviewedLabel.text = wording.reviewed(reading) if reading else ""
         self.ui.targetsLabel.text = wording.targets(reading) if reading else ""
@@ -219,7 +223,7 @@ class ReviewPanel:
             getattr(self.shown, direction)()
             self._findings.followReading()
 
-    def _goTo(self, uid: str) -> None:
+    def _moveViews(self, uid: str) -> None:
         if self.selected is not None and self._selected == uid:
             self._findings.selectLesion(uid)
 
@@ -228,7 +232,7 @@ class ReviewPanel:
         start = uids.index(self._selected) + 1 if self._selected in uids else 0
         waiting = [uid for uid in uids[start:] + uids[:start] if self.reading.state(uid).value == "to review"]
         if waiting:
-            self._findings.selectLesion(waiting[0])
+            self.goTo(waiting[0])
 
     def _row(self, lesion: Lesion) -> LesionRow:
         reading = self.reading
