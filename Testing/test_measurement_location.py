@@ -59,7 +59,7 @@ def at(cava, angle_deg, away_mm, height_mm):
     cava=st.tuples(st.floats(-50, 50), st.floats(-50, 50)),
 )
 def test_the_segment_of_a_liver_with_known_planes_is_among_those_named(angle, height, away, cava):
-    planes = LiverPlanes.of(fan() + (*cava, 0), np.zeros((0, 3)), 1500.0)
+    planes = LiverPlanes.of(fan() + np.array([*cava, 0]), np.zeros((0, 3)), 1500.0)
     sector = int(np.searchsorted(CUTS_DEG, angle))
     true = SEGMENTS[2 * sector + (height > LEVEL_MM) if sector < 2 else sector + 2]
     named = planes.named(at(cava, angle, away, height))
