@@ -28,6 +28,7 @@ from LiverTumorAILib.training.augmentation import (
     drop_phases,
 )
 from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, LesionPlace, TrainingCase, prepare_case, write_case
+from LiverTumorAILib.training.checkpoint import MovingAverage, TrainingState
 from LiverTumorAILib.training.export import export_model, weights_of_onnx
 from LiverTumorAILib.training.loop import build_network, learning_rate, load_trained
 from LiverTumorAILib.training.losses import GREATEST_EMPHASIS, LESION_WEIGHT, SMALL_SHARE, SegmentationLoss, deep_loss
@@ -131,6 +132,18 @@ class TestLoop:
             train(replace(RECIPE, learning_rate=1.0), cases, tmp_path, device="cpu")
         train(replace(RECIPE, steps=7), cases, tmp_path, device="cpu")
         assert load_trained(RECIPE, tmp_path)[1] == 7
+
+    def test_a_network_that_diverged_is_not_saved_over_a_good_one(self, cases, tmp_path):
+        train(RECIPE, cases, tmp_path, device="cpu", until=3)
+        path = tmp_path / "checkpoint.pt"
+        good = path.read_bytes()
+        network = build_network(RECIPE)
+        state = TrainingState(network, torch.optim.AdamW(network.parameters()), MovingAverage(network, 0.9))
+        state.load(path, torch.device("cpu"))
+        next(network.parameters()).data[0] = float("nan")
+        with pytest.raises(LiverTumorAIError, match="diverged"):
+            state.save(path)
+        assert path.read_bytes() == good
 
     def test_a_damaged_checkpoint_is_named(self, cases, tmp_path):
         train(RECIPE, cases, tmp_path, device="cpu", until=3)

@@ -49,7 +49,13 @@ class TrainingState:
     step: int = 0
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint, in one rename."""
+        """Write a checkpoint, in one rename; LiverTumorAIError, and none, if the training has diverged."""
+        if not all(torch.isfinite(weights).all() for weights in self.network.parameters()):
+            raise LiverTumorAIError(
+                f"The training has diverged: its weights are no numbers after {self.step} steps",
+                path.parent,
+                "Start it again, it continues from its last checkpoint; if this repeats, lower the learning rate",
+            )
         partial = path.with_name(path.name + ".partial")
         content = {
             "step": self.step,

@@ -152,8 +152,10 @@ def _step(
     value = loss(scores[0] if isinstance(scores, list) else scores, targets)
     state.optimizer.zero_grad(set_to_none=True)
     value.backward()
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.gradient_norm)
-    state.optimizer.step()
+    norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.gradient_norm)
+    # Normalising features that are all but constant can overflow in bfloat16: f_3D's inputs are mostly zero.
+    if norm.isfinite():
+        state.optimizer.step()
     state.average.update(state.network, state.step)
     state.step += 1
     return value.detach()

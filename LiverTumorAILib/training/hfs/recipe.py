@@ -150,7 +150,7 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             window=(16, 128, 128),
             batch=2,
             priors=PRIORS,
-            steps=1500,
+            steps=1200,
         ),
     )
 }
