@@ -28,6 +28,11 @@ from LiverTumorAILib.training.materials import read_materials
 
 TRAINING, FUSION_CASES, VALIDATION, MATERIALS = "training", "fusion", "validation", "materials"
 
+SOURCES = (
+    "Lesions, vessels and contrast are the phantoms'. Of studies made with real bodies a quarter takes place in a real CT "
+    "and a quarter has a real person's organ shapes; the card of liver_fine names their sources and licences."
+)
+
 
 def train_hfs_model(
     recipe: HfsRecipe,
@@ -80,7 +85,9 @@ def train_hfs_model(
         recipe, cases, run_folder, progress.part(begin, 0.9), materials=materials, resume=resume, device=device
     )
     bodies = f" and {len(materials)} bodies, most with a real CT's texture" if materials else ""
-    training = f"{recipe.steps} steps on {len(cases)} synthetic studies{bodies}; loss: {' + '.join(recipe.loss)}."
+    training = (
+        f"{recipe.steps} steps on {len(cases)} synthetic studies{bodies}; loss: {' + '.join(recipe.loss)}. {SOURCES}"
+    )
     folder = export_hfs_model(network, recipe, models_folder, training)
     if held_out:
         store = ModelStore(models_folder)
