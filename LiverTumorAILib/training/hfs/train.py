@@ -29,8 +29,8 @@ from LiverTumorAILib.training.materials import read_materials
 TRAINING, FUSION_CASES, VALIDATION, MATERIALS = "training", "fusion", "validation", "materials"
 
 SOURCES = (
-    "Lesions, vessels and contrast are the phantoms'. Of studies made with real bodies a quarter takes place in a real CT "
-    "and a quarter has a real person's organ shapes; the card of liver_fine names their sources and licences."
+    "Lesions, vessels and contrast are the phantoms'. Of studies made with real bodies a quarter takes place in a real "
+    "CT and a quarter has a real person's organ shapes; the card of liver_fine names their sources and licences."
 )
 
 
