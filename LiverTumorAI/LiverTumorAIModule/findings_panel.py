@@ -9,7 +9,7 @@ import slicer
 from LiverTumorAIModule import wording
 from LiverTumorAIModule.autosave import Autosave
 from LiverTumorAIModule.correction_panel import CorrectionPanel
-from LiverTumorAIModule.lesion_details import DetailsFollower
+from LiverTumorAIModule.details_follower import DetailsFollower
 from LiverTumorAIModule.review_panel import ReviewPanel
 from LiverTumorAIModule.segment_editing import SegmentEditing
 from LiverTumorAIModule.sensitivity_panel import SensitivityPanel
