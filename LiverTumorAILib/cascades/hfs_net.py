@@ -38,6 +38,7 @@ SCOPE = (
     "HFS-Net was made for patients with known HCC: it calls every tumour it sees HCC, and lesions of other types are "
     "out of its scope"
 )
+ONE_TYPE = "HFS-Net tells HCC from no other type"
 NO_OTHER_TYPES = "HFS-Net looks for HCC only: lesions of other types are not reported"
 
 
@@ -245,6 +246,7 @@ def _segment(reference: sitk.Image, maps: ProbabilityMaps, progress: Progress, l
     organ_labels, tumours, _ = segment_liver(reference, maps, progress.part(0, 0.6), liver)
     lesion_labels, instances = find_instances(tumours, maps, reference)
     progress.update(1.0)
+    instances = tuple(replace(instance, doubts=(*instance.doubts, ONE_TYPE)) for instance in instances)
     return Segmented(organ_labels, lesion_labels, instances, maps)
 
 
