@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from analytic_findings import LESIONS, TILT, analytic_study
 from pydicom.sr.codedict import codes
 
-from LiverTumorAILib.lesions import Certainty, Findings, read_findings
+from LiverTumorAILib.lesions import Certainty, Findings, Organ, read_findings
 from LiverTumorAILib.measurement.location import locate_lesions
 from LiverTumorAILib.phantom.dicom_writer import write_dicom_study
 from LiverTumorAILib.pipeline import Analysis
@@ -220,6 +220,22 @@ def test_the_outline_surrounds_the_lesion():
 def test_windows_map_their_limits_to_black_and_white():
     window = Window(50, 200)
     assert window.to_grey(np.array([-50.0, 50.0, 150.0, np.nan])).tolist() == [0, 127, 255, 0]
+
+
+def test_a_liver_alone_is_archived_too(tmp_path):
+    findings, images = analytic_study()
+    write_dicom_study(images, Modality.CT, tmp_path / "dicom", seed=1)
+    organs = sitk.Cast(findings.organ_labels == int(Organ.LIVER), sitk.sitkUInt8) * int(Organ.LIVER)
+    alone = replace(findings, lesions=(), lesion_labels=findings.lesion_labels * 0, organ_labels=organs)
+    registered = RegisteredStudy(load_study(tmp_path / "dicom"), Phase.PORTAL_VENOUS, images)
+    (tmp_path / "results").mkdir()
+    write_results(Analysis(registered, alone), tmp_path / "results")
+    segmentation = hd.seg.segread(tmp_path / "results" / "seg.dcm")
+    (group,) = hd.sr.srread(tmp_path / "results" / "sr.dcm").content.get_volumetric_roi_measurement_groups()
+    assert [segment.SegmentLabel for segment in segmentation.SegmentSequence] == [Organ.LIVER.title]
+    assert group.referenced_segment.referenced_sop_instance_uid == segmentation.SOPInstanceUID
+    (volume,) = group.get_measurements(name=codes.SCT.Volume)
+    assert volume.value == pytest.approx(findings.liver_volume_mm3, abs=1e-3)
 
 
 def test_a_study_without_lesions_is_reported_without_reassurance(tmp_path):

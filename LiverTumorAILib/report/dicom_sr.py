@@ -84,9 +84,7 @@ def _lesion_group(
     measured = lesion.measurement
     return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=lesion.uid, identifier=f"Lesion {lesion.label}"),
-        referenced_segment=hd.sr.ReferencedSegment.from_segmentation(
-            segmentation, _segment_number(segmentation, f"Lesion {lesion.label}")
-        ),
+        referenced_segment=_reference(segmentation, f"Lesion {lesion.label}"),
         finding_type=_finding(LESION_TERMS[lesion.type].type),
         finding_sites=[hd.sr.FindingSite(codes.SCT.Liver)],
         measurements=[
@@ -110,15 +108,25 @@ def _liver_group(
     classification = Code(patient.classification.lower(), PRIVATE_SCHEME, patient.classification.capitalize())
     return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=generate_uid(), identifier="Liver"),
-        referenced_segment=hd.sr.ReferencedSegment.from_segmentation(
-            segmentation, _segment_number(segmentation, Organ.LIVER.title)
-        ),
+        referenced_segment=_reference(segmentation, Organ.LIVER.title),
         finding_type=_finding(ORGAN_TERMS[Organ.LIVER].type),
         measurements=[_measurement(codes.SCT.Volume, findings.liver_volume_mm3, CUBIC_MILLIMETRE)],
         qualitative_evaluations=[
             hd.sr.QualitativeEvaluation(PATIENT_CLASS, classification),
             hd.sr.QualitativeEvaluation(CERTAINTY, _certainty(patient.certainty)),
         ],
+    )
+
+
+def _reference(segmentation: hd.seg.Segmentation, label: str) -> hd.sr.ReferencedSegment:
+    """The segment of a label with its source images, or, if it is the only one, with their series."""
+    number = _segment_number(segmentation, label)
+    if len(segmentation.SegmentSequence) > 1:
+        return hd.sr.ReferencedSegment.from_segmentation(segmentation, number)
+    # highdicom then writes what it looks for in each frame only once, for all frames together.
+    series = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
+    return hd.sr.ReferencedSegment(
+        segmentation.SOPClassUID, segmentation.SOPInstanceUID, number, hd.sr.SourceSeriesForSegmentation(series)
     )
 
 
