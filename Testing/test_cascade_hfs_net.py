@@ -20,6 +20,7 @@ from LiverTumorAILib.inference import Model, ModelStore, slice_grid
 from LiverTumorAILib.inference.liver import LIVER_MODELS
 from LiverTumorAILib.inference.preprocess import sample_phase
 from LiverTumorAILib.lesions import Certainty, LesionType, Organ
+from LiverTumorAILib.phantom import PhantomOptions, generate_phantom
 from LiverTumorAILib.pipeline import analyze
 from LiverTumorAILib.progress import Cancelled, Progress
 from LiverTumorAILib.registration import RegisteredStudy
@@ -345,3 +346,20 @@ def test_the_scope_is_ct_with_three_phases():
     assert cascade.required_phases == PHASES
     swapped = replace(cascade, substitutes={Phase.NON_CONTRAST: Phase.DELAYED})
     assert swapped.required_phases == (Phase.DELAYED, Phase.ARTERIAL, Phase.PORTAL_VENOUS)
+
+
+def test_the_networks_that_ship_outline_a_large_hcc_that_no_training_saw():
+    options = PhantomOptions(lesions=(LesionType.HCC,), slice_thickness_mm=5.0, breathing_mm=1.0)
+    phantom = generate_phantom(61_202, "ct3", options)
+    like = phantom.images[Phase.PORTAL_VENOUS]
+    images = {
+        phase: sitk.Resample(image, like, sitk.Transform(), sitk.sitkLinear, -1000.0, sitk.sitkFloat32)
+        for phase, image in phantom.images.items()
+    }
+    findings = replace(get_cascade("hfs-net"), explains=False).run(study_of(images), ModelStore(), Progress())
+    (lesion,) = findings.lesions
+    truth = sitk.Resample(phantom.lesions, findings.lesion_labels, sitk.Transform(), sitk.sitkNearestNeighbor)
+    found, true = (sitk.GetArrayViewFromImage(image) > 0 for image in (findings.lesion_labels, truth))
+    assert 2 * (found & true).sum() / (found.sum() + true.sum()) > 0.85
+    assert findings.maximum_diameter_mm == pytest.approx(phantom.lesion_truth[0].long_axis_mm, rel=0.15)
+    assert lesion.score > 0.8

@@ -126,7 +126,10 @@ def _reference(segmentation: hd.seg.Segmentation, label: str) -> hd.sr.Reference
     # highdicom then writes what it looks for in each frame only once, for all frames together.
     series = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
     return hd.sr.ReferencedSegment(
-        segmentation.SOPClassUID, segmentation.SOPInstanceUID, number, hd.sr.SourceSeriesForSegmentation(series)
+        segmentation.SOPClassUID,
+        segmentation.SOPInstanceUID,
+        number,
+        source_series=hd.sr.SourceSeriesForSegmentation(series),
     )
 
 
