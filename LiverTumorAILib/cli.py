@@ -208,7 +208,7 @@ def _models(arguments: argparse.Namespace, _progress: Progress) -> None:
     results = store.verify()
     broken = [result for result in results if not result.ok]
     for result in results:
-        print(f"{result.name}: {'ok' if result.ok else result.problem}")
+        print(result.words)
     if broken:
         raise LiverTumorAIError(
             f"{len(broken)} of {len(results)} models are broken", store.folder, "Install the extension again"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from LiverTumorAILib.cascades import get_cascade
-from LiverTumorAILib.cascades.hfs_net import NO_OTHER_TYPES, ONE_TYPE, PHASES, SCOPE
+from LiverTumorAILib.cascades.hfs_net import NO_OTHER_TYPES, PHASES, SCOPE
 from LiverTumorAILib.cascades.hierarchy import PRIORS, first_stages, large_territory, liver_box, longest_axes_px
 from LiverTumorAILib.cli import main
 from LiverTumorAILib.errors import LiverTumorAIError
@@ -20,6 +20,7 @@ from LiverTumorAILib.inference import Model, ModelStore, slice_grid
 from LiverTumorAILib.inference.liver import LIVER_MODELS
 from LiverTumorAILib.inference.preprocess import sample_phase
 from LiverTumorAILib.lesions import Certainty, LesionType, Organ
+from LiverTumorAILib.lesions.lesion import ONE_TYPE
 from LiverTumorAILib.phantom import PhantomOptions, generate_phantom
 from LiverTumorAILib.pipeline import analyze
 from LiverTumorAILib.progress import Cancelled, Progress
@@ -107,6 +108,7 @@ def test_everything_is_called_hcc_and_the_findings_say_so(run):
     (lesion,) = findings.lesions
     assert lesion.type is LesionType.HCC
     assert lesion.score > 0.95
+    assert lesion.probability == lesion.score
     assert (lesion.certainty, lesion.certainty_reasons) == (Certainty.UNCERTAIN, (ONE_TYPE,))
     assert findings.patient.classification == "HCC"
     assert findings.patient.certainty is Certainty.UNCERTAIN

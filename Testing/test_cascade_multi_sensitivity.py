@@ -28,6 +28,7 @@ from LiverTumorAILib.explanation.titles import heatmap_titles
 from LiverTumorAILib.inference import ModelStore, Session
 from LiverTumorAILib.lesions import Certainty, Organ, read_findings, write_findings
 from LiverTumorAILib.lesions.reclassification import NOT_ASKED
+from LiverTumorAILib.measurement.location import locate_lesions
 from LiverTumorAILib.pipeline import Analysis, analyze
 from LiverTumorAILib.progress import Cancelled, Progress
 from LiverTumorAILib.report import write_results
@@ -195,7 +196,7 @@ def test_a_results_folder_is_all_that_another_sensitivity_needs(findings, study,
 
 
 def test_the_report_tells_what_the_networks_saw_and_both_opinions(findings, study, tmp_path):
-    write_report(study, findings, tmp_path / "report.html")
+    write_report(study, findings, locate_lesions(findings), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Opinions: low sensitivity cyst; high sensitivity metastasis" in page
     for lesion in findings.lesions:

@@ -165,7 +165,7 @@ def _sort_key(row: LesionRow, column: int) -> tuple:
     lesion = row.lesion
     return {
         NUMBER: (lesion.label,),
-        TYPE: (list(type(lesion.type)).index(lesion.type), -lesion.type_probabilities.get(lesion.type, 0.0)),
+        TYPE: (list(type(lesion.type)).index(lesion.type), -lesion.probability),
         SURE: (lesion.certainty.value == "certain",),
         AXES: (-lesion.measurement.long_axis.length_mm,),
         VOLUME: (-lesion.measurement.volume_mm3,),

@@ -150,6 +150,7 @@ def _write_images(images: Mapping[Phase, sitk.Image], folder: Path) -> None:
 
 def _rewrite(export: Export, findings: Findings, folder: Path) -> None:
     from LiverTumorAILib.lesions.findings_io import write_findings_files
+    from LiverTumorAILib.measurement.location import locate_lesions
     from LiverTumorAILib.registration import RegisteredStudy
     from LiverTumorAILib.report.html import write_report
     from LiverTumorAILib.report.lesions_csv import write_lesions_csv
@@ -160,10 +161,11 @@ def _rewrite(export: Export, findings: Findings, folder: Path) -> None:
     shutil.rmtree(folder / "heatmaps", ignore_errors=True)
     write_findings_files(findings, folder)
     write_reading(export.reading, folder)
-    write_lesions_csv(findings, folder / "lesions.csv")
+    places = locate_lesions(findings)
+    write_lesions_csv(findings, places, folder / "lesions.csv")
     study = Study(findings.modality, tuple(StudyVolume(image, phase) for phase, image in images.items()))
     registered = RegisteredStudy(study, findings.reference_phase, images)
-    write_report(registered, findings, folder / "report.html")
+    write_report(registered, findings, places, folder / "report.html")
     if export.source and (export.source / DICOM_FILES[0]).exists() and Path(export.study).exists():
         _rewrite_dicom(export, findings, folder)
 

@@ -66,7 +66,7 @@ def _check(folder: str | None) -> list[str]:
 
     store = ModelStore(Path(folder) if folder else None)
     results = store.verify()
-    return [f"{each.name}: {'ok' if each.ok else each.problem}" for each in results] or [
+    return [each.words for each in results] or [
         "No networks in this folder. Choose the folder that holds one folder for each network."
     ]
 

@@ -99,7 +99,7 @@ def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
     """Type with its probability, or that the reader has set it, or that nobody has."""
     from LiverTumorAILib.review.corrections import NOT_JUDGED
 
-    share = f"{lesion.type_probabilities.get(lesion.type, 0.0):.0%}"
+    share = f"{lesion.probability:.0%}"
     if typed_by_hand or NOT_JUDGED in lesion.certainty_reasons:
         share = "(set)" if typed_by_hand else "?"
     return f"{type_title(lesion.type)} {share}"
@@ -120,8 +120,7 @@ def lesion_hint(lesion: Lesion, place: str = "", typed_by_hand: bool = False) ->
     """Place, probabilities, measures, evidence and reasons of doubt of one lesion in a few lines."""
     from LiverTumorAILib.report.summary import evidence_lines
 
-    likely = sorted(lesion.type_probabilities.items(), key=lambda item: -item[1])
-    types = ", ".join(f"{kind.title} {probability:.0%}" for kind, probability in likely[:3] if probability >= 0.01)
+    types = ", ".join(f"{kind.title} {probability:.0%}" for kind, probability in lesion.likely_types[:3])
     measurement = lesion.measurement
     named = type_and_share(lesion, typed_by_hand)
     lines = [

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from LiverTumorAILib import __version__
 from LiverTumorAILib.cascades.assembly import Segmented, assemble_findings
 from LiverTumorAILib.cascades.base import known_liver, segment_liver
-from LiverTumorAILib.cascades.hierarchy import PRIORS, StageMaps, first_stages
+from LiverTumorAILib.cascades.hierarchy import PRIORS, StageMaps, cropped_phases, first_stages
 from LiverTumorAILib.cascades.scope import require_phases
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.explanation import Evidence, Explain, can_explain, lesion_evidence
@@ -21,6 +21,7 @@ from LiverTumorAILib.inference.liver import Liver
 from LiverTumorAILib.inference.preprocess import network_input, sample_phase
 from LiverTumorAILib.lesions import Findings, Provenance
 from LiverTumorAILib.lesions.instances import find_instances
+from LiverTumorAILib.lesions.lesion import ONE_TYPE
 from LiverTumorAILib.lesions.organs import require_liver
 from LiverTumorAILib.measurement.measure import axial_axis
 from LiverTumorAILib.progress import Progress
@@ -38,7 +39,6 @@ SCOPE = (
     "HFS-Net was made for patients with known HCC: it calls every tumour it sees HCC, and lesions of other types are "
     "out of its scope"
 )
-ONE_TYPE = "HFS-Net tells HCC from no other type"
 NO_OTHER_TYPES = "HFS-Net looks for HCC only: lesions of other types are not reported"
 
 
@@ -197,8 +197,7 @@ def fuse(
     model: Model, phases: Mapping[Phase, np.ndarray], stages: StageMaps, progress: Progress | None = None
 ) -> np.ndarray:
     """Probability of HCC inside the stages' box, float32 (z, y, x), by f_3D."""
-    cropped = {phase: values[stages.box] for phase, values in phases.items()}
-    volume = network_input(cropped, model.card)
+    volume = network_input(cropped_phases(phases, stages.box), model.card)
     volume[-len(PRIORS) :] = stages.probabilities
     probabilities = sliding_window(
         volume, model.session, len(model.card.classes), model.card.patch, overlap=FUSION_OVERLAP, progress=progress

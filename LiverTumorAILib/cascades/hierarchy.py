@@ -76,14 +76,14 @@ def first_stages(
     box = (slice(None),) * 3 if within is None else liver_box(within)
     if box is None:
         return None
-    cropped = _cropped(phases, box)
+    cropped = cropped_phases(phases, box)
     liver = predict_slices(f_liver, network_input(cropped, f_liver.card), progress=progress.part(0, 0.4))
     liver[np.isnan(cropped[Phase.PORTAL_VENOUS])] = 0
     if within is None:
         box = liver_box(liver)
         if box is None:
             return None
-        liver, cropped = liver[box], _cropped(phases, box)
+        liver, cropped = liver[box], cropped_phases(phases, box)
     sizes = predict_slices(f_size, network_input(cropped, f_size.card), progress=progress.part(0.4, 0.7))
     large = large_territory(sizes > 0.5)
     large_slices = np.flatnonzero(large.any(axis=(1, 2)))
@@ -93,7 +93,8 @@ def first_stages(
     return StageMaps(box, np.stack([liver, sizes, of_large * large, of_small * ~large]))
 
 
-def _cropped(phases: Mapping[Phase, np.ndarray], box: Box) -> dict[Phase, np.ndarray]:
+def cropped_phases(phases: Mapping[Phase, np.ndarray], box: Box) -> dict[Phase, np.ndarray]:
+    """What the phases (z, y, x) show in a box."""
     return {phase: values[box] for phase, values in phases.items()}
 
 

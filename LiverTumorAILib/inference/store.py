@@ -41,6 +41,11 @@ class Verification:
         """Whether the model can be used."""
         return not self.problem
 
+    @property
+    def words(self) -> str:
+        """The model and 'ok', or what is wrong with it."""
+        return f"{self.name}: {self.problem or 'ok'}"
+
 
 class ModelStore:
     """Models in a folder, each in a folder named by it.

@@ -39,6 +39,12 @@ class Certainty(StrEnum):
 
 Point = tuple[float, float, float]
 
+ONE_TYPE = "the cascade knows this type only and tells it from no other"
+"""Reason of doubt of every lesion of such a cascade."""
+
+LEAST_SHOWN = 0.01
+"""Less probable types are not listed."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -133,3 +139,19 @@ class Lesion:
     found_at: tuple[float, ...] = ()
     evidence: tuple[str, ...] = ()
     opposing_heatmap: str = ""
+
+    @property
+    def likely_types(self) -> tuple[tuple[LesionType, float], ...]:
+        """Types with what is to be shown as their probability, the most probable first; improbable ones left out.
+
+        Of a cascade that knows one type it is the score: its share among the types would be 1 for any lesion.
+        """
+        if ONE_TYPE in self.certainty_reasons:
+            return ((self.type, self.score),)
+        ranked = sorted(self.type_probabilities.items(), key=lambda item: -item[1])
+        return tuple((kind, share) for kind, share in ranked if share >= LEAST_SHOWN)
+
+    @property
+    def probability(self) -> float:
+        """Of its type, as `likely_types` says it."""
+        return dict(self.likely_types).get(self.type, 0.0)

@@ -120,7 +120,7 @@ def _organ_segment(organ: Organ) -> dict[str, object]:
 
 def _lesion_segment(lesion: Lesion) -> dict[str, object]:
     doubt = "?" if lesion.certainty is Certainty.UNCERTAIN else ""
-    name = f"{lesion.label} {lesion.type.title}{doubt} {lesion.type_probabilities.get(lesion.type, 0.0):.0%}"
+    name = f"{lesion.label} {lesion.type.title}{doubt} {lesion.probability:.0%}"
     term = LESION_TERMS[lesion.type]
     return _segment(
         lesion_segment_id(lesion.label), name, term, LESION_LAYER, lesion.label, tags=f"{UID_TAG}:{lesion.uid}|"

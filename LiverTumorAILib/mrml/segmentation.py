@@ -42,7 +42,7 @@ def lesion_name(lesion: Lesion, typed_by_hand: bool = False) -> str:
     if typed_by_hand:
         return f"{lesion.label} {lesion.type.title}"
     doubt = "?" if lesion.certainty is Certainty.UNCERTAIN else ""
-    return f"{lesion.label} {lesion.type.title}{doubt} {lesion.type_probabilities.get(lesion.type, 0.0):.0%}"
+    return f"{lesion.label} {lesion.type.title}{doubt} {lesion.probability:.0%}"
 
 
 def lesion_segment_id(lesion: Lesion) -> str:

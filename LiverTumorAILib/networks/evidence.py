@@ -14,8 +14,22 @@ from LiverTumorAILib.explanation.evidence import LEVEL
 from LiverTumorAILib.networks.unet3d import UNet3D
 
 
-class EvidenceUNet3D(nn.Module):
-    """A `UNet3D` that also gives maps of evidence for weighted sums of its classes' scores over a region.
+class EvidenceNetwork(nn.Module):
+    """A network that also gives maps of evidence for weighted sums of its classes' scores over a region.
+
+    It is called with a volume (1, channels, z, y, x), a region (1, 1, z, y, x; weight of each voxel: scores are summed
+    over it) and contrasts (targets, classes; weight of each class's score in each target). It gives scores (1, classes,
+    z, y, x), then each level's evidence (targets, 1, z', y', x').
+    """
+
+    @property
+    def levels(self) -> range:
+        """Levels that have a map: those that are shown, since each costs time. Level n is 2^n times as coarse."""
+        return range(1, LEVEL + 1)
+
+
+class EvidenceUNet3D(EvidenceNetwork):
+    """A `UNet3D` that tells its evidence.
 
     Parameters
     ----------
@@ -28,29 +42,8 @@ class EvidenceUNet3D(nn.Module):
         super().__init__()
         self.network = network
 
-    @property
-    def levels(self) -> range:
-        """Levels that have a map: those that are shown, since each costs time. Level n is 2^n times as coarse."""
-        return range(1, LEVEL + 1)
-
     def forward(self, volume: torch.Tensor, region: torch.Tensor, contrasts: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Scores, then a map of evidence for each of `levels`.
-
-        Parameters
-        ----------
-        volume: torch.Tensor
-            (1, channels, z, y, x).
-        region: torch.Tensor
-            (1, 1, z, y, x), weight of each voxel: scores are summed over it.
-        contrasts: torch.Tensor
-            (targets, classes), weight of each class's score in each target.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Scores (1, classes, z, y, x); then each level's evidence (targets, 1, z', y', x').
-
-        """
+        """Scores and evidence, see `EvidenceNetwork`."""
         network = self.network
         skips = []
         for encoder in network.encoders:

@@ -6,11 +6,12 @@ from torch.nn import functional
 
 from LiverTumorAILib.explanation.evidence import LEVEL
 from LiverTumorAILib.networks.blocks2d import DenseBlock
+from LiverTumorAILib.networks.evidence import EvidenceNetwork
 from LiverTumorAILib.networks.unet2d import SliceWise, UNet2D
 
 
-class EvidenceSliceWise(nn.Module):
-    """A `UNet2D` over slices that also gives maps of evidence for weighted sums of its classes' scores over a region.
+class EvidenceSliceWise(EvidenceNetwork):
+    """A `UNet2D` over slices that tells its evidence.
 
     Parameters
     ----------
@@ -23,29 +24,8 @@ class EvidenceSliceWise(nn.Module):
         super().__init__()
         self.network = slicewise.network
 
-    @property
-    def levels(self) -> range:
-        """Levels that have a map: those that are shown, since each costs time. Level n is 2^n times as coarse."""
-        return range(1, LEVEL + 1)
-
     def forward(self, volume: torch.Tensor, region: torch.Tensor, contrasts: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Scores, then a map of evidence for each of `levels`.
-
-        Parameters
-        ----------
-        volume: torch.Tensor
-            (1, channels, z, y, x).
-        region: torch.Tensor
-            (1, 1, z, y, x), weight of each voxel: scores are summed over it.
-        contrasts: torch.Tensor
-            (targets, classes), weight of each class's score in each target.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-            Scores (1, classes, z, y, x); then each level's evidence (targets, 1, z, y', x').
-
-        """
+        """Scores and evidence, see `EvidenceNetwork`."""
         network = self.network
         *skips, deepest = network.encoder(volume[0].transpose(0, 1))
         features, traces = [deepest], []

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from LiverTumorAILib.inference.predict import box_of
 from LiverTumorAILib.lesions import Findings, Lesion, LesionType, Organ
 from LiverTumorAILib.lesions.terminology import LESION_TERMS
 from LiverTumorAILib.measurement.lirads import major_features
-from LiverTumorAILib.measurement.location import locate_lesions
+from LiverTumorAILib.measurement.location import Location
 from LiverTumorAILib.measurement.viable import viable_part
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
@@ -37,7 +38,6 @@ def _colour(lesion: Lesion) -> str:
 
 def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion, place: str) -> dict[str, object]:
     row = lesion_row(registered, findings, lesion)
-    ranked = sorted(lesion.type_probabilities.items(), key=lambda item: -item[1])
     return {
         "lesion": lesion,
         "place": place,
@@ -51,7 +51,7 @@ def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion
             (title, data_url(picture)) for title, picture in heatmap_pictures(registered, findings, lesion).items()
         ],
         **_features(registered, findings, lesion),
-        "ranked": [(kind.title, probability) for kind, probability in ranked if probability >= 0.01],
+        "ranked": [(kind.title, probability) for kind, probability in lesion.likely_types],
     }
 
 
@@ -90,7 +90,13 @@ def _registration_view(registered: RegisteredStudy, findings: Findings, phase: P
 
 
 def write_report(
-    registered: RegisteredStudy, findings: Findings, path: Path, progress: Progress = Progress(), identity: str = ""
+    registered: RegisteredStudy,
+    findings: Findings,
+    places: Mapping[str, Location],
+    path: Path,
+    progress: Progress = Progress(),
+    *,
+    identity: str = "",
 ) -> None:
     """Write the report: pictures of each lesion in all phases, table, patient summary, how it came about.
 
@@ -98,6 +104,8 @@ def write_report(
     ----------
     registered: RegisteredStudy
     findings: Findings
+    places: Mapping[str, Location]
+        Where its lesions lie, from `locate_lesions`.
     path: Path
         Receives one file with all pictures inside.
     progress: Progress
@@ -105,7 +113,7 @@ def write_report(
         Whose study it is, printed as it is; nobody's if empty.
 
     """
-    views, places = [], locate_lesions(findings)
+    views = []
     for index, lesion in enumerate(findings.lesions):
         place = places[lesion.uid].words if lesion.uid in places else ""
         views.append(_lesion_view(registered, findings, lesion, place))

@@ -1,23 +1,23 @@
 """`lesions.csv`: a row for each lesion."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from LiverTumorAILib.lesions import Findings, Lesion, LesionType
-from LiverTumorAILib.measurement.location import Location, locate_lesions
+from LiverTumorAILib.measurement.location import Location
 from LiverTumorAILib.study import Phase
 
 
-def write_lesions_csv(findings: Findings, path: Path) -> None:
+def write_lesions_csv(findings: Findings, places: Mapping[str, Location], path: Path) -> None:
     """Write one row a lesion; lengths in mm, volumes in mm3, positions in LPS mm, intensities in HU or signal.
 
-    Where it lies is an estimate, see `measurement.segments`; distances to capsule and vessel are empty where they are
-    far.
+    Where it lies (`locate_lesions`) is an estimate, see `measurement.segments`; distances to capsule and vessel are
+    empty where they are far.
     """
     phases = [phase for phase in Phase if any(phase in lesion.measurement.enhancement for lesion in findings.lesions)]
-    places = locate_lesions(findings)
     rows = [_row(lesion, phases, places.get(lesion.uid)) for lesion in findings.lesions]
     header = list(_header(phases))
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -10,6 +10,7 @@ from pydicom import dcmread
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions.findings_io import write_findings_files
+from LiverTumorAILib.measurement.location import locate_lesions
 from LiverTumorAILib.pipeline import Analysis
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
@@ -38,10 +39,11 @@ def write_results(
     _require_space(registered, folder)
     write_findings_files(findings, folder)
     progress.update(0.2)
-    write_lesions_csv(findings, folder / "lesions.csv")
+    places = locate_lesions(findings)
+    write_lesions_csv(findings, places, folder / "lesions.csv")
     files = registered.study.volume(registered.reference_phase).dicom_files
     identity = identity_of(files) if with_identity else ""
-    write_report(registered, findings, folder / "report.html", progress.part(0.2, 0.6), identity)
+    write_report(registered, findings, places, folder / "report.html", progress.part(0.2, 0.6), identity=identity)
     _write_registered(registered, folder / "registered")
     _write_fields(registered, folder / "fields")
     progress.update(0.8)

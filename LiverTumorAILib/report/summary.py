@@ -34,7 +34,7 @@ def lesion_line(lesion: Lesion) -> str:
     measured = lesion.measurement
     mark = " (uncertain)" if lesion.certainty is Certainty.UNCERTAIN else ""
     return (
-        f"{lesion.label}: {lesion.type.title} {lesion.type_probabilities[lesion.type]:.0%}{mark}, "
+        f"{lesion.label}: {lesion.type.title} {lesion.probability:.0%}{mark}, "
         f"{measured.long_axis.length_mm:.0f} x {measured.short_axis.length_mm:.0f} mm, "
         f"{measured.volume_mm3 / 1000:.1f} ml"
     )

@@ -150,7 +150,8 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             window=(16, 128, 128),
             batch=2,
             priors=PRIORS,
-            steps=1200,
+            version="2",
+            steps=4000,
         ),
     )
 }

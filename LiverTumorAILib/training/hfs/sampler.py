@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -69,17 +70,19 @@ class HfsSampler:
         else:
             drawn = [self._patch(rng, 1) for _ in range(self.recipe.patch[0] - self.recipe.bodies)]
             drawn = [(image[:, 0], target[0]) for image, target in drawn]
-            drawn += self._body_slices(step)
+            drawn += self._body_slices(step) if self.recipe.bodies else []
         images, targets = zip(*drawn, strict=True)
         return torch.stack(images), torch.stack(targets)
 
     def _body_slices(self, step: int) -> list[Batch]:
         """Neighbouring slices, (1, y, x) and (y, x) each, of a bent and recoloured body."""
-        if not self.recipe.bodies:
-            return []
-        slab = replace(self.recipe, patch=(self.recipe.bodies, *self.recipe.patch[1:]))
-        image, target = LiverSampler(slab, self.materials)(step)
+        image, target = self._slabs(step)
         return list(zip(image[0].transpose(0, 1), target[0], strict=True))
+
+    @cached_property
+    def _slabs(self) -> LiverSampler:
+        """Draws as many neighbouring slices as the recipe wants of bodies."""
+        return LiverSampler(replace(self.recipe, patch=(self.recipe.bodies, *self.recipe.patch[1:])), self.materials)
 
     def _patch(self, rng: np.random.Generator, depth: int) -> Batch:
         """Input (channels, depth, y, x) and target (depth, y, x) around a slice that chance chose."""

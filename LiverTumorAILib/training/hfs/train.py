@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import nn
 
 from LiverTumorAILib.cascades.hfs_net import fuse
-from LiverTumorAILib.cascades.hierarchy import StageMaps, liver_box
+from LiverTumorAILib.cascades.hierarchy import StageMaps, cropped_phases, liver_box
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import Model, ModelCard, ModelStore, predict_slices, write_card
 from LiverTumorAILib.inference.preprocess import network_input
@@ -169,11 +169,11 @@ def predict_target(model: Model, case: HfsCase, progress: Progress | None = None
             result[box] = fuse(model, phases, StageMaps(box, priors[(slice(None), *box)]), progress) > 0.5
         return result
     liver = case.target("liver")
-    box = liver_box(liver.astype(np.float32)) if model.card.classes[1] == "HCC" else (slice(None),) * 3
+    box = liver_box(liver) if model.card.classes[1] == "HCC" else (slice(None),) * 3
     if box is not None:
         wanted = np.flatnonzero(liver[box].any(axis=(1, 2)))
-        cropped = {phase: values[box] for phase, values in phases.items()}
-        result[box] = predict_slices(model, network_input(cropped, model.card), wanted, progress) > 0.5
+        volume = network_input(cropped_phases(phases, box), model.card)
+        result[box] = predict_slices(model, volume, wanted, progress) > 0.5
     return result
 
 
