@@ -39,7 +39,7 @@ def _addLibraryPath() -> None:
 
 _addLibraryPath()
 
-from LiverTumorAIModule import acquisitions, packages, results  # noqa: E402
+from LiverTumorAIModule import acquisitions, packages, results, wording  # noqa: E402
 from LiverTumorAIModule.activity import Activity  # noqa: E402
 from LiverTumorAIModule.analysis_panel import CHOOSE_STUDY, AnalysisPanel  # noqa: E402
 from LiverTumorAIModule.earlier_results import EarlierResults  # noqa: E402
@@ -59,7 +59,7 @@ class LiverTumorAI(ScriptedLoadableModule):
 
     def __init__(self, parent: slicer.qSlicerScriptedLoadableModule) -> None:
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = "Liver Tumor AI"
+        self.parent.title = _("Liver Tumor AI")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["Segmentations", "Markups"]
         self.parent.contributors = ["Liver Tumor AI contributors"]
@@ -217,9 +217,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.earlier.hide()
         self.ui.studySection.collapsed = True
         self.onParametersChanged()
-        count = len(self.findings.shown.reading.lesions)
-        advice = " A click on a row shows the lesion." if count else ""
-        self.activity.say(f"{count} lesion{'' if count == 1 else 's'} found.{advice}")
+        self.activity.say(wording.found(len(self.findings.shown.reading.lesions)))
         yield
         yield from self.findings.completing()
 
@@ -271,7 +269,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.activity.say(_("Saving the results…"))
         self.activity.run(
             lambda: results.export_results(export, Path(folder)),
-            lambda out: self.activity.say(f"Saved to {out}"),
+            lambda out: self.activity.say(_("Saved to {folder}").format(folder=out)),
         )
 
     def onParametersChanged(self, _caller: vtk.vtkObject | None = None, _event: str = "") -> None:
@@ -308,7 +306,7 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _findPackages(self) -> None:
         self._missing = packages.missing_packages(self.logic.requirements())
-        self.ui.installButton.toolTip = "Missing: " + ", ".join(self._missing)
+        self.ui.installButton.toolTip = _("Missing: {packages}").format(packages=", ".join(self._missing))
         combo = self.ui.cascadeComboBox
         combo.blockSignals(True)
         combo.clear()

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from LiverTumorAILib.evaluation.by_slice import axis_name, by_axis, by_axis_lines, slice_scores
 from LiverTumorAILib.evaluation.detection import Counts, compare_cuts, compare_objects
-from LiverTumorAILib.evaluation.hcc import HccCase, Overlap, compare_hcc, false_alarms, hcc_lines, summarise_hcc, table3
+from LiverTumorAILib.evaluation.hcc import (
+    HccCase,
+    Overlap,
+    compare_hcc,
+    false_alarms,
+    hcc_lines,
+    in_paper_sizes,
+    summarise_hcc,
+    table3,
+)
 from LiverTumorAILib.evaluation.truth import Truth
 from LiverTumorAILib.lesions import LesionType
 
@@ -120,6 +129,18 @@ def test_table_3_by_hand():
     assert everyone["per_patient"]["precision"] == pytest.approx(2 / 2)
     assert table["> 5 cm"]["per_patient"]["sensitivity"] == 1
     assert table["1-2 cm"]["per_patient"]["f1"] is None
+
+
+def test_groups_weigh_as_in_the_paper_whatever_sizes_the_patients_have():
+    assert in_paper_sizes(PATIENTS) is None
+    medium = patient("medium", 25, 22, Counts(1, 1, 1, 2), overlap=(30, 100))
+    tiny = patient("tiny", 8, 0, Counts(0, 1, 0, 0))
+    once, often = (in_paper_sizes((*PATIENTS, medium, tiny, *[PATIENTS[2]] * copies)) for copies in (0, 5))
+    assert once == pytest.approx(often)
+    assert once["dice_per_case"] == pytest.approx((28 * 0.6 + 52 * 0.8 + 66 * 0.9) / 179)
+    assert once["mtd_mae_mm"] == pytest.approx((33 * 15 + 28 * 3 + 52 * 6 + 66 * 2) / 179)
+    assert once["sensitivity_per_patient"] == pytest.approx(146 / 179)
+    assert once["precision_per_patient"] == pytest.approx(1)
 
 
 def test_false_alarms_are_counted_apart_for_normal_livers_and_other_lesions():

@@ -1,16 +1,22 @@
 """What the panel says, in words."""
 
+import importlib
 import sys
 
 import pytest
 from analytic_findings import analytic_study
 from conftest import ROOT
 
-sys.path.insert(0, str(ROOT / "LiverTumorAI"))
+pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
+pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
-from LiverTumorAIModule import packages, wording
+from slicer_host import translation
 
 from LiverTumorAILib.worker.events import FoundVolume, ProgressReported
+
+sys.path.insert(0, str(ROOT / "LiverTumorAI"))
+translation.install()
+packages, wording = (importlib.import_module(f"LiverTumorAIModule.{name}") for name in ("packages", "wording"))
 
 
 def volume(**changes):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import slicer
+from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from LiverTumorAILib.worker.events import PhasesFound
 
 PREFIX = "acquisition:"
-FOLDER = "Liver study as acquired"
+FOLDER = _("Liver study as acquired")
 
 
 def showing_acquisitions(found: PhasesFound, images: list[sitk.Image]) -> Iterator[None]:
@@ -33,7 +34,7 @@ def showing_acquisitions(found: PhasesFound, images: list[sitk.Image]) -> Iterat
             image,
             Modality(found.modality),
             phase=phase,
-            name=volume.source or f"acquisition {volume.index + 1}",
+            name=volume.source or _("acquisition {number}").format(number=volume.index + 1),
             role=f"{PREFIX}{volume.index}",
         )
         put_in_folder(scene, node, FOLDER)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from LiverTumorAIModule.background import BackgroundTask, InTurns, WorkerRunner
 
@@ -63,12 +64,12 @@ class Activity:
         self._runner.start(job)
         self.ui.progressBar.value = 0
         self.ui.progressBar.visible = True
-        self.say("Starting…")
+        self.say(_("Starting…"))
         self.on_changed()
 
     def cancel(self) -> None:
         """End the job."""
-        self.say("Cancelling…")
+        self.say(_("Cancelling…"))
         self._runner.cancel()
 
     def run(self, function: Callable[[], Any], on_done: Callable[[Any], Iterator[None] | None]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import slicer
+from slicer.i18n import tr as _
 
 from LiverTumorAIModule import acquisitions, results, wording
 from LiverTumorAIModule.lesion_details import LesionDetails
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from LiverTumorAIModule.results import Results
     from LiverTumorAIModule.sessions import Session
 
-CHOOSE_STUDY = "Choose a folder that holds one liver study."
-STUDY_TITLE = "1. Study"
-RESULTS_ONLY = "As these results were made. Load the study to analyze it anew."
+CHOOSE_STUDY = _("Choose a folder that holds one liver study.")
+STUDY_TITLE = _("1. Study")
+RESULTS_ONLY = _("As these results were made. Load the study to analyze it anew.")
 
 
 class AnalysisPanel:
@@ -167,21 +168,22 @@ class AnalysisPanel:
         folder = Path(event.results)
         if self._job.command == "load":
             found = self._found
-            self._activity.say("Showing the study…")
+            self._activity.say(_("Showing the study…"))
             study = self._job.study
             self._activity.run(
                 lambda: (results.read_volumes(folder, found), self._earlier.sessions.of_study(study)),
                 lambda read: self._showVolumes(*read),
             )
         else:
-            self._activity.say(f"Finished after {wording.duration(event.seconds)}. Reading the results…")
+            finished = _("Finished after {time}. Reading the results…")
+            self._activity.say(finished.format(time=wording.duration(event.seconds)))
             self.showResults(folder)
 
     def _onFailed(self, event: Failed) -> None:
         self._activity.complain(event.text)
 
     def _onCancelledByUser(self, _event: CancelledByUser) -> None:
-        self._activity.say("Cancelled. Nothing was left behind.")
+        self._activity.say(_("Cancelled. Nothing was left behind."))
 
     def _showVolumes(self, images: list[sitk.Image], earlier: Session | None) -> Iterator[None]:
         self._earlier.offer(earlier)
@@ -190,9 +192,7 @@ class AnalysisPanel:
         acquisitions.show_acquisition(self._found.volumes[0].index)
         slicer.util.resetSliceViews()
         unsure = sum(not volume.sure for volume in self._found.volumes)
-        advice = f"Check the phase of {unsure} of them." if unsure else "Ready to analyze."
-        count = len(images)
-        self._activity.say(f"{count} acquisition{'' if count == 1 else 's'} loaded. {advice}")
+        self._activity.say(wording.loaded(len(images), unsure))
 
     def _showVolume(self, volume: FoundVolume) -> None:
         self.ui.phaseHintLabel.text = wording.volume_hint(volume)

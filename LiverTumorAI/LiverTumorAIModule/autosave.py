@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import qt
+from slicer.i18n import tr as _
 
 from LiverTumorAIModule.background import BackgroundTask
 
@@ -87,5 +88,5 @@ class Autosave:
 
     def _failed(self, error: Exception) -> None:
         self._task = None
-        self.problem = f"The review could not be saved: {error}"
+        self.problem = _("The review could not be saved: {error}").format(error=error)
         self._on_problem(self.problem)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import qt
+from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
     from LiverTumorAILib.worker.events import Event
@@ -44,7 +45,7 @@ class WorkerRunner:
         from LiverTumorAILib.worker.client import WorkerProcess
 
         if self._worker is not None:
-            raise RuntimeError("Another job is still running")
+            raise RuntimeError(_("Another job is still running"))
         self._worker = WorkerProcess(job)
         self._timer.start()
 

@@ -91,7 +91,7 @@ class CorrectionPanel:
             self._task = None
             if self._findings.shown is shown and shown.reading is before:
                 lesion = reading.lesions[-1]
-                self._findings.review.do(f"new lesion {lesion.label}", reading)
+                self._findings.review.do(_("new lesion {number}").format(number=lesion.label), reading)
                 self._findings.review.goTo(lesion.uid)
             self.updateButtons()
 
@@ -105,16 +105,19 @@ class CorrectionPanel:
 
     def delete(self) -> None:
         """Delete the selected lesion."""
-        self._correct("deletion", lambda reading, uid: reading.without(uid))
+        self._correct(_("deletion of lesion {number}"), lambda reading, uid: reading.without(uid))
 
     def split(self) -> None:
         """Cut the selected lesion into its parts."""
         if self._findings.shown is not None:
-            self._correct("split", self._findings.shown.corrector.split)
+            self._correct(_("split of lesion {number}"), self._findings.shown.corrector.split)
 
     def merge(self, other: str) -> None:
         """Make one lesion of the selected one and another one (UID)."""
-        self._correct("merge", lambda reading, uid: self._findings.shown.corrector.merge(reading, uid, other))
+        self._correct(
+            _("merge of lesion {number}"),
+            lambda reading, uid: self._findings.shown.corrector.merge(reading, uid, other),
+        )
 
     def _correct(self, what: str, correct: Callable[[Reading, str], Reading]) -> None:
         lesion = self._findings.review.selected
@@ -123,7 +126,7 @@ class CorrectionPanel:
         with slicer.util.tryWithErrorDisplay(_("The lesion was not changed."), waitCursor=True):
             self._findings.editing.settle()
             reading = correct(self._findings.shown.reading, lesion.uid)
-            self._findings.review.do(f"{what} of lesion {lesion.label}", reading)
+            self._findings.review.do(what.format(number=lesion.label), reading)
 
     def _toggleEditor(self) -> None:
         if self._findings.shown is not None:
@@ -158,6 +161,5 @@ class CorrectionPanel:
         chosen = self._findings.review.selected
         for lesion in self._findings.shown.reading.present if chosen else ():
             if lesion.uid != chosen.uid:
-                text = f"{lesion.label} {wording.type_title(lesion.type)}, {wording.axes(lesion)} mm"
-                action = self._others.addAction(text)
+                action = self._others.addAction(wording.choice(lesion))
                 action.triggered.connect(lambda *_args, uid=lesion.uid: self.merge(uid))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slicer.i18n import tr as _
+
 from LiverTumorAIModule.background import BackgroundTask
 
 if TYPE_CHECKING:
@@ -63,4 +65,4 @@ class DetailsFollower:
 
     def _failed(self, error: Exception) -> None:
         self._task = None
-        self._on_problem(f"Places and pictures of the lesions are missing: {error}")
+        self._on_problem(_("Places and pictures of the lesions are missing: {error}").format(error=error))

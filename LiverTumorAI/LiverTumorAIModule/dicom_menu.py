@@ -67,7 +67,9 @@ def study_folder(files: list[Path], new: Path) -> Path:
 
     if not files or not all(file.is_file() for file in files):
         raise LiverTumorAIError(
-            "Files of this study are gone", "DICOM database", "Import the study again in the DICOM module"
+            _("Files of this study are gone"),
+            _("DICOM database"),
+            _("Import the study again in the DICOM module"),
         )
     wanted, common = set(files), Path(os.path.commonpath([file.parent for file in files]))
     if all(path in wanted for path in common.rglob("*") if path.is_file()):

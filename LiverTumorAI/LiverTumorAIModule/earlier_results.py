@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slicer.i18n import tr as _
+
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
@@ -33,11 +35,11 @@ class EarlierResults:
 
     def offerInterrupted(self) -> None:
         """Offer the review that ended without a word, if there is one."""
-        self._offer(self.sessions.interrupted(), "Go on with the review that ended unexpectedly")
+        self._offer(self.sessions.interrupted(), _("Go on with the review that ended unexpectedly ({review})"))
 
     def offer(self, session: Session | None) -> None:
         """Offer the results of a session; None offers nothing."""
-        self._offer(session, "Show earlier results of this study")
+        self._offer(session, _("Show earlier results of this study ({review})"))
 
     def hide(self) -> None:
         """Offer nothing any more."""
@@ -48,7 +50,7 @@ class EarlierResults:
         self._offered = session
         self.ui.earlierButton.visible = session is not None
         if session is not None:
-            self.ui.earlierButton.text = f"{text} ({session.words})"
+            self.ui.earlierButton.text = text.format(review=session.words)
 
     def _shown(self) -> None:
         session = self._offered

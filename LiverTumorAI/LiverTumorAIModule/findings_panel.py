@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import slicer
+from slicer.i18n import tr as _
 
 from LiverTumorAIModule import wording
 from LiverTumorAIModule.autosave import Autosave
@@ -13,6 +14,7 @@ from LiverTumorAIModule.details_follower import DetailsFollower
 from LiverTumorAIModule.review_panel import ReviewPanel
 from LiverTumorAIModule.segment_editing import SegmentEditing
 from LiverTumorAIModule.sensitivity_panel import SensitivityPanel
+from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from LiverTumorAIModule.results import Export, Results
     from LiverTumorAIModule.sessions import Session
 
-NOTHING_YET = "No findings yet."
+NOTHING_YET = _("No findings yet.")
 
 
 class FindingsPanel:
@@ -207,7 +209,7 @@ class FindingsPanel:
         combo.clear()
         if self.shown is not None:
             for phase in self.shown.phases:
-                combo.addItem(phase.title)
+                combo.addItem(term(phase.title))
             combo.currentIndex = self.shown.phases.index(self.shown.findings.reference_phase)
         combo.blockSignals(False)
 
@@ -222,7 +224,7 @@ class FindingsPanel:
         node = self.shown.segmentation if self.shown else None
         if node is None:
             return
-        with slicer.util.tryWithErrorDisplay("The surfaces cannot be shown.", waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(_("The surfaces cannot be shown."), waitCursor=True):
             show_surfaces(node, self.ui.show3DButton.checked)
             if self.ui.show3DButton.checked:
                 slicer.util.resetThreeDViews()

@@ -9,6 +9,7 @@ import qt
 
 from LiverTumorAIModule import wording
 from LiverTumorAIModule.table_height import fit_height
+from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
     from LiverTumorAILib.lesions import Lesion
@@ -127,8 +128,8 @@ class LesionTable:
             TYPE: f"{wording.type_and_share(lesion, row.typed_by_hand)}\n{wording.short_place(row.details.place)}",
             SURE: wording.sure(lesion, row.typed_by_hand),
             AXES: wording.axes(lesion),
-            VOLUME: wording.millilitres(lesion.measurement.volume_mm3).removesuffix(" ml"),
-            STATE: row.state.value,
+            VOLUME: wording.volume_ml(lesion.measurement.volume_mm3),
+            STATE: term(row.state.value),
         }
         rejected = row.state.value == "rejected"
         hint = wording.lesion_hint(lesion, row.details.place, row.typed_by_hand)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import slicer
+from slicer.i18n import tr as _
 
 from LiverTumorAIModule.background import BackgroundTask
 from LiverTumorAIModule.wording import escaped
@@ -78,7 +79,8 @@ class MeasurePanel:
 
         lesion = self._findings.shown.lesion(uid) if self._findings.shown else None
         if lesion is not None:
-            self._replace(f"{kind} axis of lesion {lesion.label}", with_axis(lesion, f"{kind}_axis", start_mm, end_mm))
+            what = {"long": _("long axis of lesion {number}"), "short": _("short axis of lesion {number}")}[kind]
+            self._replace(what, with_axis(lesion, f"{kind}_axis", start_mm, end_mm))
 
     def _measureAgain(self) -> None:
         from LiverTumorAILib.review.remeasure import with_measured_axes
@@ -86,11 +88,11 @@ class MeasurePanel:
         shown, lesion = self._findings.shown, self._findings.review.selected
         if shown is not None and lesion is not None:
             mask = shown.reading.masks[lesion.uid]
-            self._replace(f"measured axes of lesion {lesion.label}", with_measured_axes(lesion, mask))
+            self._replace(_("measured axes of lesion {number}"), with_measured_axes(lesion, mask))
 
     def _replace(self, what: str, lesion: Lesion) -> None:
         shown = self._findings.shown
-        shown.do(what, shown.reading.with_lesion(lesion).touched(lesion.uid))
+        shown.do(what.format(number=lesion.label), shown.reading.with_lesion(lesion).touched(lesion.uid))
         self._findings.followReading()
 
     def _text(self, lesion: Lesion) -> str:
@@ -101,9 +103,12 @@ class MeasurePanel:
         known = self._texts.get(lesion.uid)
         if known is None or known[0] is not lesion:
             self._measure(lesion)
-        lines = [f"Tumour load {load:.1%} of the liver", known[1] if known else "Measuring the evidence…"]
+        lines = [
+            _("Tumour load {share:.1%} of the liver").format(share=load),
+            known[1] if known else _("Measuring the evidence…"),
+        ]
         if lesion.measurement.long_axis.by_hand or lesion.measurement.short_axis.by_hand:
-            lines.append("<b>Axes set by hand</b>: edits of the segment do not change them")
+            lines.append(_("<b>Axes set by hand</b>: edits of the segment do not change them"))
         return "<br>".join(lines)
 
     def _measure(self, lesion: Lesion) -> None:
@@ -121,7 +126,7 @@ class MeasurePanel:
         self._task = BackgroundTask(lambda: evidence_text(lesion, mask, images, modality), keep, self._fail)
 
     def _fail(self, error: Exception) -> None:
-        self.ui.evidenceLabel.text = f"The evidence could not be measured: {escaped(str(error))}"
+        self.ui.evidenceLabel.text = _("The evidence could not be measured: {error}").format(error=escaped(str(error)))
 
 
 def evidence_text(lesion: Lesion, mask: sitk.Image, images: Mapping[Phase, sitk.Image], modality: Modality) -> str:
@@ -129,12 +134,13 @@ def evidence_text(lesion: Lesion, mask: sitk.Image, images: Mapping[Phase, sitk.
     from LiverTumorAILib.measurement.lirads import major_features
     from LiverTumorAILib.measurement.viable import viable_part
 
-    signs = {True: "yes", False: "no", None: "cannot be judged"}
+    signs = {True: _("yes"), False: _("no"), None: _("cannot be judged")}
     lines = [
         f"<b>{escaped(feature.name)}</b>: {signs[feature.seen]} ({escaped(feature.numbers)})"
         for feature in major_features(lesion, mask, images, modality)[:-1]
     ]
     viable = viable_part(mask, images, modality)
     if viable is not None:
-        lines.append(f"<b>Viable part (mRECIST)</b>: {viable.diameter_mm:.0f} mm, {viable.share:.0%} of the volume")
+        part = _("<b>Viable part (mRECIST)</b>: {diameter:.0f} mm, {share:.0%} of the volume")
+        lines.append(part.format(diameter=viable.diameter_mm, share=viable.share))
     return "<br>".join(lines)

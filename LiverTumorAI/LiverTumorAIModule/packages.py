@@ -7,9 +7,10 @@ import subprocess
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from slicer.i18n import tr as _
 
 REQUESTER = "Liver Tumor AI"
-NOT_INSTALLED = (
+NOT_INSTALLED = _(
     "Python's package installer stopped with an error. Check that this computer reaches pypi.org (network, proxy, "
     "firewall), then press the button again; without a network, install the packages of the module's "
     "Resources/requirements.txt from files with PythonSlicer -m pip."

@@ -3,6 +3,7 @@
 import enum
 from typing import Annotated
 
+from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 
@@ -15,7 +16,7 @@ class Device(enum.Enum):
 
     def label(self) -> str:
         """Name for the user."""
-        return {Device.AUTO: "automatic", Device.CPU: "processor", Device.CUDA: "graphics card"}[self]
+        return {Device.AUTO: _("automatic"), Device.CPU: _("processor"), Device.CUDA: _("graphics card")}[self]
 
 
 @parameterNodeWrapper

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import qt
+from slicer.i18n import tr as _
 
 from LiverTumorAIModule import wording
 from LiverTumorAIModule.table_height import fit_height
+from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
     from LiverTumorAILib.lesions import Findings, PhaseRecord
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from LiverTumorAILib.worker.events import FoundVolume
 
 SOURCE, PHASE, SURE, SLICES, REGISTRATION = range(5)
-LEFT_OUT = "leave out"
+LEFT_OUT = _("leave out")
 LEAST_ROWS, MOST_ROWS = 2, 6
 VERDICT_COLOURS = {"green": "#2a9d52", "check": "#d9822b", "failed": "#e5484d"}
 """Readable on light and dark; the word says the same."""
@@ -99,7 +101,7 @@ class PhasesTable:
         self._begin(len(findings.phases))
         for row, record in enumerate(findings.phases):
             self._setText(row, SOURCE, record.source, record.source)
-            self._setText(row, PHASE, record.phase.title if record.phase else "none", record.reason)
+            self._setText(row, PHASE, term(record.phase.title) if record.phase else _("none"), record.reason)
             self._setText(row, SURE, wording.share(record.probability) if record.phase else "", record.reason)
             self._setRegistration(row, record, findings)
         self._end(REGISTRATION)
@@ -134,7 +136,7 @@ class PhasesTable:
 
         combo, choices = qt.QComboBox(), [*Phase, None]
         for choice in choices:
-            combo.addItem(choice.title if choice else LEFT_OUT)
+            combo.addItem(term(choice.title) if choice else LEFT_OUT)
         combo.currentIndex = choices.index(self.phase(volume))
         combo.toolTip = hint
         combo.currentIndexChanged.connect(lambda *_index: self._choose(row, choices[combo.currentIndex]))
@@ -151,7 +153,7 @@ class PhasesTable:
         from LiverTumorAILib.study import Phase
 
         self._chosen[self._volumes[row].index] = phase
-        self._table.item(row, SURE).setText("set")
+        self._table.item(row, SURE).setText(_("set"))
         combo = self._table.cellWidget(row, PHASE)
         combo.blockSignals(True)
         combo.currentIndex = [*Phase, None].index(phase)

@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from slicer.i18n import tr as _
+
 from LiverTumorAIModule.lesion_details import LesionDetails
+from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +69,9 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
             images[phase] = sitk.ReadImage(file)
     if findings.reference_phase not in images:
         raise LiverTumorAIError(
-            f"The results lack the image of the {findings.reference_phase.title} phase",
+            _("The results lack the image of the {phase} phase").format(phase=term(findings.reference_phase.title)),
             folder.name,
-            "Analyze the study again",
+            _("Analyze the study again"),
         )
     files = {phase: folder / "fields" / f"{phase}.nrrd" for phase in Phase}
     fields = {phase: sitk.ReadImage(file) for phase, file in files.items() if file.is_file()}

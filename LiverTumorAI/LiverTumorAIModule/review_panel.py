@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from LiverTumorAIModule import wording
 from LiverTumorAIModule.lesion_table import LesionRow, LesionTable
+from LiverTumorAIModule.terms import term
 from LiverTumorAIModule.view_keys import Keys
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAIModule.findings_panel import FindingsPanel
 
-ALL_STATES, ALL_TYPES = "all states", "all types"
-MALIGNANT, UNCERTAIN = "malignant types", "uncertain"
+ALL_STATES, ALL_TYPES = _("all states"), _("all types")
+MALIGNANT, UNCERTAIN = _("malignant types"), _("uncertain")
 
 
 class ReviewPanel:
@@ -91,7 +92,7 @@ class ReviewPanel:
         from LiverTumorAILib.review.reading import ReviewState
 
         types = [wording.type_title(kind) for kind in LesionType]
-        self._fillCombo(self.ui.stateFilterComboBox, [ALL_STATES, *(state.value for state in ReviewState)])
+        self._fillCombo(self.ui.stateFilterComboBox, [ALL_STATES, *(term(state.value) for state in ReviewState)])
         self._fillCombo(self.ui.typeFilterComboBox, [ALL_TYPES, MALIGNANT, UNCERTAIN, *types])
         self._fillCombo(self.ui.typeComboBox, types)
         self._filter()
@@ -142,13 +143,13 @@ class ReviewPanel:
     def accept(self) -> None:
         """Agree with the selected lesion and go on to the next one that waits."""
         if self.selected:
-            self.do(f"acceptance of lesion {self.selected.label}", self.reading.accepted(self._selected))
+            self._decide(_("acceptance of lesion {number}"), self.reading.accepted(self._selected))
             self._goOn()
 
     def reject(self) -> None:
         """Say that the selected lesion is none and go on to the next one that waits."""
         if self.selected:
-            self.do(f"rejection of lesion {self.selected.label}", self.reading.rejected(self._selected))
+            self._decide(_("rejection of lesion {number}"), self.reading.rejected(self._selected))
             self._goOn()
 
     def setType(self, kind: str) -> None:
@@ -156,7 +157,7 @@ class ReviewPanel:
         from LiverTumorAILib.lesions import LesionType
 
         if self.selected:
-            self.do(f"type of lesion {self.selected.label}", self.reading.with_type(self._selected, LesionType(kind)))
+            self._decide(_("type of lesion {number}"), self.reading.with_type(self._selected, LesionType(kind)))
 
     def toggleTarget(self) -> None:
         """Make the selected lesion a target lesion, or no target any more."""
@@ -166,15 +167,16 @@ class ReviewPanel:
         if lesion is None:
             return
         if lesion.uid in reading.targets:
-            self.do(f"target lesion {lesion.label}", reading.without_target(lesion.uid))
+            self._decide(_("target lesion {number}"), reading.without_target(lesion.uid))
             return
         chosen = [reading.lesion(uid) for uid in reading.targets]
         reason = not_a_target(lesion, chosen, self.shown.findings.lesion_labels.GetSpacing()[2])
         if reason:
             self._followSelected()
-            slicer.util.warningDisplay(f"Lesion {lesion.label} cannot be a target lesion. {reason}.")
+            text = _("Lesion {number} cannot be a target lesion. {reason}.")
+            slicer.util.warningDisplay(text.format(number=lesion.label, reason=reason))
         else:
-            self.do(f"target lesion {lesion.label}", reading.with_target(lesion.uid))
+            self._decide(_("target lesion {number}"), reading.with_target(lesion.uid))
 
     def zoom(self) -> None:
         """Centre all slice views on the selected lesion and zoom in."""
@@ -209,12 +211,15 @@ class ReviewPanel:
         ):
             widget.enabled = there
         history = self.shown.history if there else None
-        for button, what, word in (
-            (self.ui.undoButton, history.can_undo if there else "", _("Undo")),
-            (self.ui.redoButton, history.can_redo if there else "", _("Redo")),
+        for button, what, words in (
+            (self.ui.undoButton, history.can_undo if there else "", (_("Undo"), _("Undo: {step}"))),
+            (self.ui.redoButton, history.can_redo if there else "", (_("Redo"), _("Redo: {step}"))),
         ):
             button.enabled = bool(what)
-            button.toolTip = f"{word}: {what}" if what else word
+            button.toolTip = words[bool(what)].format(step=what)
+
+    def _decide(self, what: str, reading: Reading) -> None:
+        self.do(what.format(number=self.selected.label), reading)
 
     def _move(self, direction: str) -> None:
         if self.shown is not None:
@@ -272,7 +277,7 @@ class ReviewPanel:
             kinds = {ALL_TYPES, wording.type_title(lesion.type)}
             kinds |= {MALIGNANT} if lesion.type.is_malignant else set()
             kinds |= {UNCERTAIN} if lesion.certainty.value == "uncertain" else set()
-            return state in (ALL_STATES, row.state.value) and kind in kinds
+            return state in (ALL_STATES, term(row.state.value)) and kind in kinds
 
         self.table.filter(is_shown)
         self.table.select(self._selected)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from LiverTumorAIModule.background import BackgroundTask, InTurns
 
@@ -78,7 +79,8 @@ class SensitivityPanel:
     def _name(self) -> None:
         factor = self._factors[self.ui.sensitivitySlider.value]
         is_analyzed = factor == self._findings.shown.original.sensitivity.factor
-        self.ui.sensitivityLabel.text = f"× {factor:g}" + (" as analyzed" if is_analyzed else "")
+        text = _("× {factor:g} as analyzed") if is_analyzed else _("× {factor:g}")
+        self.ui.sensitivityLabel.text = text.format(factor=factor)
 
     def _moved(self, *_value: int) -> None:
         self._wanted = self._factors[self.ui.sensitivitySlider.value]

@@ -11,6 +11,8 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 SESSION_FILE = "session.json"
 OPEN_FILE = "open"
 RESULTS = "results"
@@ -56,7 +58,8 @@ class Session:
         try:
             content = json.loads(saved.read_text(encoding="utf-8"))
             done = sum(state != "to review" for state in content["states"].values())
-            return f"{words}, {done} of {len(content['lesions'])} reviewed"
+            text = _("{time}, {done} of {count} reviewed")
+            return text.format(time=words, done=done, count=len(content["lesions"]))
         except (OSError, ValueError, KeyError):
             return words
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import slicer
+from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -54,7 +55,7 @@ class SettingsPanel:
 
     def checkModels(self, *_clicked: object) -> None:
         """Say of each network in the folder whether it is what its card says."""
-        self.ui.settingsLabel.text = "Checking the networks…"
+        self.ui.settingsLabel.text = _("Checking the networks…")
         self._activity.run(lambda: _check(self.models), self._tell)
 
     def _tell(self, lines: list[str]) -> None:
@@ -67,7 +68,7 @@ def _check(folder: str | None) -> list[str]:
     store = ModelStore(Path(folder) if folder else None)
     results = store.verify()
     return [each.words for each in results] or [
-        "No networks in this folder. Choose the folder that holds one folder for each network."
+        _("No networks in this folder. Choose the folder that holds one folder for each network.")
     ]
 
 

@@ -6,15 +6,19 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import qt
+from slicer.i18n import tr as _
+
+from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from LiverTumorAILib.study import Phase
 
-NONE = "nothing (cannot run)"
-HINT = (
-    "This method needs the {0} phase. Another one may stand in for it; the findings say so, and lesions may be missed."
+NONE = _("nothing (cannot run)")
+HINT = _(
+    "This method needs the {phase} phase. Another one may stand in for it; "
+    "the findings say so, and lesions may be missed."
 )
 
 
@@ -53,14 +57,14 @@ class SubstitutePanel:
             layout.removeRow(0)
         self._combos = {phase: self._combo(phase) for phase in missing}
         for phase, combo in self._combos.items():
-            layout.addRow(f"No {phase.title} phase; in its place:", combo)
+            layout.addRow(_("No {phase} phase; in its place:").format(phase=term(phase.title)), combo)
         self._row.visible = bool(missing)
 
     def _combo(self, missing: Phase) -> qt.QComboBox:
         combo = qt.QComboBox()
-        for text in (NONE, *(phase.title for phase in self._shown[1])):
+        for text in (NONE, *(term(phase.title) for phase in self._shown[1])):
             combo.addItem(text)
-        combo.toolTip = HINT.format(missing.title)
+        combo.toolTip = HINT.format(phase=term(missing.title))
         return combo
 
 

@@ -9,6 +9,7 @@ import slicer
 
 from LiverTumorAIModule.heatmap_panel import HeatmapPanel
 from LiverTumorAIModule.measure_panel import MeasurePanel
+from LiverTumorAIModule.terms import term
 from LiverTumorAIModule.view_keys import Keys
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ class ViewPanel:
         self.clear()
         phases = self.shown.phases
         for phase in phases:
-            self.ui.blinkPhaseComboBox.addItem(phase.title)
+            self.ui.blinkPhaseComboBox.addItem(term(phase.title))
         reference = phases.index(self.shown.findings.reference_phase)
         self.ui.blinkPhaseComboBox.currentIndex = max(reference - 1, 0) or min(1, len(phases) - 1)
         for preset in presets(self.shown.findings.modality):
-            self.ui.windowComboBox.addItem(preset.value)
+            self.ui.windowComboBox.addItem(term(preset.value))
         if self._chosen == "compare" and len(phases) > 1:
             self.setLayout("compare")
         self._followLayout()
@@ -245,7 +246,7 @@ class ViewPanel:
         volume = self.shown.volume(self._phasesInView()[0]) if self.shown else None
         if volume is not None:
             preset = current_preset(volume, self.shown.findings.modality, self._phasesInView()[0])
-            self.ui.windowComboBox.currentIndex = self.ui.windowComboBox.findText(preset.value) if preset else -1
+            self.ui.windowComboBox.currentIndex = self.ui.windowComboBox.findText(term(preset.value)) if preset else -1
 
     def _followLayout(self, *_layout: int) -> None:
         from LiverTumorAILib.mrml.views import CursorCrosshair

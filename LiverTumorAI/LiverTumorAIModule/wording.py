@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slicer.i18n import tr as _
+
+from LiverTumorAIModule.terms import term
+
 if TYPE_CHECKING:
     from LiverTumorAILib.lesions import Findings, Lesion, PhaseRecord
     from LiverTumorAILib.review.reading import Reading
@@ -15,18 +19,34 @@ TARGET_MARK = " T"
 def duration(seconds: float) -> str:
     """Seconds as a person says them: '40 s', '2 min', '1 h 10 min'."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} s"
+        return _("{seconds} s").format(seconds=max(1, round(seconds)))
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return _("{minutes} min").format(minutes=minutes)
+    return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
 
 
 def progress_line(event: ProgressReported) -> str:
     """Stage, detail and remaining time in one line."""
-    line = ": ".join(filter(None, (event.stage, event.message))) or "working"
+    line = ": ".join(filter(None, (event.stage, event.message))) or _("working")
     line = line[0].upper() + line[1:]
     if event.remaining_seconds is not None and event.fraction < 1:
-        line += f" (about {duration(event.remaining_seconds)} left)"
+        line = _("{progress} (about {time} left)").format(progress=line, time=duration(event.remaining_seconds))
     return line
+
+
+def loaded(count: int, unsure: int) -> str:
+    """How many acquisitions were loaded, and what to do next."""
+    text = _("1 acquisition loaded.") if count == 1 else _("{count} acquisitions loaded.")
+    advice = _("Check the phase of {unsure} of them.") if unsure else _("Ready to analyze.")
+    return f"{text} {advice}".format(count=count, unsure=unsure)
+
+
+def found(count: int) -> str:
+    """How many lesions were found, and what to do next."""
+    text = _("1 lesion found.") if count == 1 else _("{count} lesions found.")
+    advice = _("A click on a row shows the lesion.") if count else ""
+    return f"{text} {advice}".format(count=count).rstrip()
 
 
 def sureness(volume: FoundVolume) -> str:
@@ -38,7 +58,7 @@ def sureness(volume: FoundVolume) -> str:
 
 def share(probability: float) -> str:
     """Probability of a phase: '97%', or 'given' where it was not guessed."""
-    return "given" if probability >= 1 else f"{probability:.0%}"
+    return _("given") if probability >= 1 else f"{probability:.0%}"
 
 
 def registration(record: PhaseRecord, findings: Findings) -> tuple[str, str]:
@@ -47,33 +67,35 @@ def registration(record: PhaseRecord, findings: Findings) -> tuple[str, str]:
     if quality is not None:
         reasons = "; ".join(quality.reasons)
         if quality.verdict.value == "failed":
-            return "failed, left out", f"Left out, because its registration failed: {reasons}"
-        figures = f"match {quality.match:.2f} in the liver, {quality.seconds:.0f} s"
-        return quality.verdict.value, f"Check this registration: {reasons}. {figures}" if reasons else figures
+            why = _("Left out, because its registration failed: {reasons}").format(reasons=reasons)
+            return _("failed, left out"), why
+        figures = _("match {match:.2f} in the liver, {seconds:.0f} s")
+        figures = figures.format(match=quality.match, seconds=quality.seconds)
+        check = _("Check this registration: {reasons}. {figures}").format(reasons=reasons, figures=figures)
+        return term(quality.verdict.value), check if reasons else figures
     if record.phase is None:
-        return "not used", record.reason
+        return _("not used"), record.reason
+    phase = term(record.phase.title)
     alike = sum(other.phase == record.phase for other in findings.phases)
     if record.phase != findings.reference_phase:
-        return "not used", f"Another volume shows the {record.phase.title} phase better"
+        return _("not used"), _("Another volume shows the {phase} phase better").format(phase=phase)
     if alike > 1:
-        return (
-            "see notes",
-            f"{alike} volumes show the {record.phase.title} phase; the notes say which one is the reference",
-        )
-    return "reference", "The other phases are registered onto this one"
+        why = _("{count} volumes show the {phase} phase; the notes say which one is the reference")
+        return _("see notes"), why.format(count=alike, phase=phase)
+    return _("reference"), _("The other phases are registered onto this one")
 
 
 def registrations(findings: Findings) -> str:
     """What became of all phases, in a few words; empty where there was one only."""
     verdicts = {record.phase: record.registration.verdict for record in findings.phases if record.registration}
-    words = {"check": "to check", "failed": "left out"}
-    doubts = [f"{phase.title} {words[verdict]}" for phase, verdict in verdicts.items() if verdict.value in words]
-    return ", ".join(doubts) or ("registration green" if verdicts else "")
+    words = {"check": _("{phase} to check"), "failed": _("{phase} left out")}
+    doubts = [words[verdict].format(phase=term(phase.title)) for phase, verdict in verdicts.items() if verdict in words]
+    return ", ".join(doubts) or (_("registration green") if verdicts else "")
 
 
 def slices(volume: FoundVolume) -> str:
     """Slices and their distance, such as '75 × 2.5 mm'."""
-    return f"{volume.slices} × {volume.spacing_mm[2]:.3g} mm"
+    return _("{count} × {distance:.3g} mm").format(count=volume.slices, distance=volume.spacing_mm[2])
 
 
 def volume_hint(volume: FoundVolume) -> str:
@@ -87,12 +109,21 @@ def axes(lesion: Lesion) -> str:
     return f"{measurement.long_axis.length_mm:.0f} × {measurement.short_axis.length_mm:.0f}"
 
 
-def millilitres(volume_mm3: float) -> str:
-    """A volume in ml, with a decimal place where it matters."""
+def choice(lesion: Lesion) -> str:
+    """A lesion in a menu."""
+    return _("{number} {type}, {axes} mm").format(number=lesion.label, type=type_title(lesion.type), axes=axes(lesion))
+
+
+def volume_ml(volume_mm3: float) -> str:
+    """A volume (ml) as a number, with decimal places where they matter."""
     ml = volume_mm3 / 1000
-    if ml >= 10:
-        return f"{ml:.0f} ml"
-    return f"{ml:.1f} ml" if ml >= 0.1 else f"{ml:.2f} ml"
+    digits = 0 if ml >= 10 else 1 if ml >= 0.1 else 2
+    return f"{ml:.{digits}f}"
+
+
+def millilitres(volume_mm3: float) -> str:
+    """A volume with its unit."""
+    return _("{volume} ml").format(volume=volume_ml(volume_mm3))
 
 
 def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
@@ -101,7 +132,7 @@ def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
 
     share = f"{lesion.probability:.0%}"
     if typed_by_hand or NOT_JUDGED in lesion.certainty_reasons:
-        share = "(set)" if typed_by_hand else "?"
+        share = _("(set)") if typed_by_hand else "?"
     return f"{type_title(lesion.type)} {share}"
 
 
@@ -113,32 +144,35 @@ def short_place(place: str) -> str:
 
 def sure(lesion: Lesion, typed_by_hand: bool) -> str:
     """Whether the type is sure."""
-    return "yes" if typed_by_hand or lesion.certainty.value == "certain" else "uncertain"
+    return _("yes") if typed_by_hand or lesion.certainty.value == "certain" else _("uncertain")
 
 
 def lesion_hint(lesion: Lesion, place: str = "", typed_by_hand: bool = False) -> str:
     """Place, probabilities, measures, evidence and reasons of doubt of one lesion in a few lines."""
     from LiverTumorAILib.report.summary import evidence_lines
 
-    types = ", ".join(f"{kind.title} {probability:.0%}" for kind, probability in lesion.likely_types[:3])
+    types = ", ".join(f"{term(kind.title)} {probability:.0%}" for kind, probability in lesion.likely_types[:3])
     measurement = lesion.measurement
     named = type_and_share(lesion, typed_by_hand)
     lines = [
-        f"Lesion {lesion.label}: " + (types if named.endswith("%") else named),
-        f"Greatest 3D diameter {measurement.max_3d_diameter_mm:.0f} mm, volume "
-        f"{millilitres(measurement.volume_mm3)} ± {millilitres(measurement.volume_uncertainty_mm3)}",
+        _("Lesion {number}: {type}").format(number=lesion.label, type=types if named.endswith("%") else named),
+        _("Greatest 3D diameter {diameter:.0f} mm, volume {volume} ± {uncertainty}").format(
+            diameter=measurement.max_3d_diameter_mm,
+            volume=millilitres(measurement.volume_mm3),
+            uncertainty=millilitres(measurement.volume_uncertainty_mm3),
+        ),
     ]
     if place:
-        lines.append(f"Place in the liver: {place}")
+        lines.append(_("Place in the liver: {place}").format(place=place))
     lines += evidence_lines(lesion) if lesion.evidence or lesion.found_at else []
     if lesion.certainty_reasons:
-        lines.append("Uncertain: " + "; ".join(lesion.certainty_reasons))
+        lines.append(_("Uncertain: {reasons}").format(reasons="; ".join(lesion.certainty_reasons)))
     return "\n".join(lines)
 
 
 def reviewed(reading: Reading) -> str:
     """How far the review is: '5 of 7 reviewed'."""
-    return f"{reading.reviewed_count} of {len(reading.lesions)} reviewed"
+    return _("{done} of {count} reviewed").format(done=reading.reviewed_count, count=len(reading.lesions))
 
 
 def targets(reading: Reading) -> str:
@@ -146,8 +180,10 @@ def targets(reading: Reading) -> str:
     from LiverTumorAILib.measurement.recist import sum_of_diameters_mm
 
     chosen = [reading.lesion(uid) for uid in reading.targets]
-    each = ", ".join(f"{lesion.label} ({lesion.measurement.long_axis.length_mm:.0f} mm)" for lesion in chosen)
-    return f"Target lesions (RECIST 1.1): {each}. Sum {sum_of_diameters_mm(chosen):.0f} mm"
+    one = _("{number} ({diameter:.0f} mm)")
+    each = [one.format(number=lesion.label, diameter=lesion.measurement.long_axis.length_mm) for lesion in chosen]
+    text = _("Target lesions (RECIST 1.1): {lesions}. Sum {sum:.0f} mm")
+    return text.format(lesions=", ".join(each), sum=sum_of_diameters_mm(chosen))
 
 
 def summary(findings: Findings) -> str:
@@ -156,27 +192,35 @@ def summary(findings: Findings) -> str:
 
     patient = findings.patient
     if patient.classification == "NORMAL":
-        result = "No focal lesion found"
+        result = _("No focal lesion found")
     else:
         share = patient.probabilities.get(patient.classification)
-        result = type_title(patient.classification) + (f" {share:.0%}" if share is not None else "")
-        result += ", malignant type" if patient.is_malignant else ", benign type"
-    lines = [f"<b>{escaped(result)}</b> — <b>{patient.certainty.value}</b>"]
+        named = type_title(patient.classification) + (f" {share:.0%}" if share is not None else "")
+        result = _("{type}, malignant type") if patient.is_malignant else _("{type}, benign type")
+        result = result.format(type=named)
+    lines = [f"<b>{escaped(result)}</b> — <b>{escaped(term(patient.certainty.value))}</b>"]
     lines += [escaped(line) for line in ("; ".join(patient.certainty_reasons), opinions_line(patient)) if line]
-    count = len(findings.lesions)
-    diameter = f", maximum diameter {findings.maximum_diameter_mm:.0f} mm" if count else ""
-    lines.append(
-        f"{count} lesion{'' if count == 1 else 's'}{diameter}, liver {findings.liver_volume_mm3 / 1000:.0f} ml"
-    )
+    lines.append(_size(findings))
     lines += [f"<i>{escaped(warning)}</i>" for warning in findings.warnings]
     return "<br>".join(lines)
+
+
+def _size(findings: Findings) -> str:
+    """How many lesions, how large they and the liver are."""
+    count = len(findings.lesions)
+    text = {
+        0: _("0 lesions, liver {volume}"),
+        1: _("1 lesion, maximum diameter {diameter:.0f} mm, liver {volume}"),
+    }.get(count) or _("{count} lesions, maximum diameter {diameter:.0f} mm, liver {volume}")
+    volume = _("{volume} ml").format(volume=f"{findings.liver_volume_mm3 / 1000:.0f}")
+    return text.format(count=count, diameter=findings.maximum_diameter_mm if count else 0, volume=volume)
 
 
 def type_title(value: str) -> str:
     """Name of a lesion type with a capital letter."""
     from LiverTumorAILib.lesions import LesionType
 
-    title = LesionType(value).title
+    title = term(LesionType(value).title)
     return title[0].upper() + title[1:]
 
 

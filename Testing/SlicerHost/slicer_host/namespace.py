@@ -20,6 +20,7 @@ from . import (
     pythonqt,
     scripted_module,
     segment_editor,
+    translation,
     view_widgets,
 )
 from . import modules as module_classes
@@ -39,14 +40,6 @@ def child_widget_variables(widget: QWidget) -> SimpleNamespace:
         if name and name.isidentifier():
             setattr(ui, name, child)
     return ui
-
-
-def _i18n() -> ModuleType:
-    module = ModuleType("slicer.i18n")
-    module.tr = lambda text: text
-    module.translate = lambda context, text: text
-    sys.modules[module.__name__] = module
-    return module
 
 
 def slicer_classes() -> dict[str, type]:
@@ -75,7 +68,7 @@ def install(app: qSlicerApplication, messages: Messages) -> None:
     slicer.ScriptedLoadableModule = scripted_module.make_module()
     slicer.parameterNodeWrapper = parameter_node.make_module()
     slicer.packaging = packages.make_module()
-    slicer.i18n = _i18n()
+    translation.install()
     pythonqt.select("slicer.util")
     slicer.util.loadUI = load_form
     slicer.util.childWidgetVariables = child_widget_variables
