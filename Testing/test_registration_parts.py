@@ -59,7 +59,7 @@ def test_a_field_and_its_inverse_lead_back(seed: int) -> None:
     inverse = invert_field(field, field)
     points = points_in(field, seed)
     np.testing.assert_allclose(warp_points(warp_points(points, field), inverse), points, atol=0.25)
-    rest = sitk.GetArrayViewFromImage(compose_fields(field, inverse))
+    rest = sitk.GetArrayFromImage(compose_fields(field, inverse))
     assert np.abs(rest).max() < 0.25
 
 

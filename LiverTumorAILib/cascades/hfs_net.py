@@ -230,7 +230,7 @@ def explained_by_size(
         inside = sitk.GetArrayViewFromImage(around) == label
 
         def marked(name: str) -> float:
-            return float(sitk.GetArrayViewFromImage(stages.probability_on(around, name))[inside].sum())
+            return float(sitk.GetArrayFromImage(stages.probability_on(around, name))[inside].sum())
 
         model = networks[max(TUMOUR_NETWORKS, key=marked)]
         height = np.abs(around.GetDirection()[6:]) @ np.multiply(around.GetSize(), around.GetSpacing())

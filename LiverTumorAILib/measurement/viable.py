@@ -53,7 +53,7 @@ def viable_part(mask: sitk.Image, images: Mapping[Phase, sitk.Image], modality: 
     rise = sitk.GetImageFromArray(np.where(known, arterial - plain, 0.0).astype(np.float32))
     rise.CopyInformation(mask)
     inside = sitk.GetArrayViewFromImage(mask) > 0
-    viable = inside & (sitk.GetArrayViewFromImage(_smoothed(rise)) >= ENHANCING_HU)
+    viable = inside & (sitk.GetArrayFromImage(_smoothed(rise)) >= ENHANCING_HU)
     if not viable.any():
         return ViablePart(0.0, 0.0)
     image = sitk.GetImageFromArray(viable.astype(np.uint8))
