@@ -203,7 +203,8 @@ class TestExport:
         volume = np.random.default_rng(0).normal(size=(1, 8, 8, 16, 12)).astype(np.float32)
         with torch.no_grad():
             expected = network(torch.from_numpy(volume)).numpy()
-        np.testing.assert_allclose(model.session(volume), expected, atol=1e-4)
+        # Weights are stored in 16 bits.
+        np.testing.assert_allclose(model.session(volume), expected, atol=2e-3 * np.abs(expected).max())
         assert model.card.figures["cases"].startswith("4 held-out cases")
         assert 0 <= model.card.figures["dice liver"] <= 1
         assert "not for clinical use" in model.card.intended_use
@@ -518,4 +519,5 @@ def test_weights_come_back_from_an_onnx_file(tmp_path):
     folder = export_model(network, recipe, tmp_path, "Not trained")
     weights = weights_of_onnx(folder / "model.onnx")
     for name, values in network.state_dict().items():
-        assert torch.equal(weights[name], values), name
+        stored = values.half().float() if values.dim() > 2 else values
+        assert torch.equal(weights[name], stored), name

@@ -7,7 +7,7 @@ import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -21,7 +21,10 @@ from LiverTumorAILib.inference.store import CARD_FILE, MODEL_FILE
 from LiverTumorAILib.networks import UNet3D
 from LiverTumorAILib.networks.evidence import EvidenceUNet3D
 from LiverTumorAILib.networks.evidence2d import EvidenceSliceWise, can_explain_slices
-from LiverTumorAILib.training.recipe import TrainingRecipe
+
+if TYPE_CHECKING:
+    from LiverTumorAILib.training.hfs.recipe import HfsRecipe
+    from LiverTumorAILib.training.recipe import TrainingRecipe
 
 OPSET = 17
 LICENCE = "Apache-2.0"
@@ -30,7 +33,7 @@ INTENDED_USE = "Research and software tests. Not validated on patients; not for 
 
 
 def model_card(
-    recipe: TrainingRecipe, sha256: str, training: str, figures: Mapping[str, Any] | None = None
+    recipe: "TrainingRecipe | HfsRecipe", sha256: str, training: str, figures: Mapping[str, Any] | None = None
 ) -> ModelCard:
     """The card of a recipe's network."""
     return ModelCard(
@@ -151,7 +154,7 @@ def with_half_weights(content: bytes) -> bytes:
 
 def export_model(
     network: nn.Module,
-    recipe: TrainingRecipe,
+    recipe: "TrainingRecipe | HfsRecipe",
     models_folder: Path,
     training: str,
     figures: Mapping[str, Any] | None = None,
@@ -161,8 +164,8 @@ def export_model(
     Parameters
     ----------
     network: torch.nn.Module
-        The trained network.
-    recipe: TrainingRecipe
+        The trained network; takes volumes (batch, channels, z, y, x).
+    recipe: TrainingRecipe or HfsRecipe
         What it was trained by.
     models_folder: Path
         The store's folder.
@@ -177,8 +180,7 @@ def export_model(
         The model's folder.
 
     """
-    channels = recipe.input_channels
-    content = onnx_bytes(network, channels, recipe.patch)
+    content = with_half_weights(onnx_bytes(network, recipe.input_channels, recipe.patch))
     card = model_card(recipe, hashlib.sha256(content).hexdigest(), training, figures)
     folder = models_folder / recipe.name
     partial = models_folder / f".{recipe.name}.partial"

@@ -33,15 +33,16 @@ from LiverTumorAILib.evaluation.hcc import HccCase, compare_hcc, hcc_lines, summ
 from LiverTumorAILib.inference import Model, ModelStore, choose_device, predict_slices
 from LiverTumorAILib.inference.session import available_cores
 from LiverTumorAILib.lesions import LesionType
-from LiverTumorAILib.networks import ARCHITECTURES_2D, SliceWise
+from LiverTumorAILib.networks import ARCHITECTURES_2D
 from LiverTumorAILib.phantom import PhantomOptions
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.study import Phase
+from LiverTumorAILib.training.export import export_model
 from LiverTumorAILib.training.hfs.cases import HfsCase, read_cases
 from LiverTumorAILib.training.hfs.loop import build_network
 from LiverTumorAILib.training.hfs.make_data import draw_hcc_patient
 from LiverTumorAILib.training.hfs.recipe import HFS_RECIPES, LOSSES, PHASES, ablation_recipe
-from LiverTumorAILib.training.hfs.train import export_hfs_model, predict_target
+from LiverTumorAILib.training.hfs.train import as_volumetric, predict_target
 
 FIRST_HCC, FIRST_OTHER = 61_000, 63_000
 OTHER_TYPES = tuple(kind for kind in LesionType if kind is not LesionType.HCC)
@@ -135,9 +136,8 @@ def speed(_arguments: argparse.Namespace, _models: ModelStore) -> dict[str, floa
     with tempfile.TemporaryDirectory() as folder:
         plain = {}
         for name, recipe in HFS_RECIPES.items():
-            network = build_network(recipe).eval()
-            export_hfs_model(network, recipe, Path(folder), "Not trained: for timing")
-            plain[name] = network if recipe.priors else SliceWise(network)
+            plain[name] = as_volumetric(build_network(recipe).eval())
+            export_model(plain[name], recipe, Path(folder), "Not trained: for timing")
         onnx = {name: ModelStore(Path(folder)).load(name, device) for name in HFS_RECIPES}
     batched = {name: Model(onnx[name].card, TorchSession(network, device)) for name, network in plain.items()}
     one_by_one = {

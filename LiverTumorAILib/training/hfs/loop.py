@@ -30,14 +30,14 @@ def build_network(recipe: HfsRecipe) -> nn.Module:
     if recipe.architecture == "unet3d":
         levels = len(recipe.channels)
         return UNet3D(
-            recipe.channels_in,
+            recipe.input_channels,
             len(recipe.classes),
             channels=recipe.channels,
             encoder_convolutions=(1, *(2,) * (levels - 1)),
             decoder_convolutions=(1, *(2,) * (levels - 2)),
             deep_supervision=0,
         )
-    return build_unet2d(recipe.architecture, recipe.channels_in, len(recipe.classes), recipe.channels)
+    return build_unet2d(recipe.architecture, recipe.input_channels, len(recipe.classes), recipe.channels)
 
 
 def build_loss(recipe: HfsRecipe, cases: Sequence[HfsCase]) -> TargetLoss:

@@ -89,9 +89,14 @@ class HfsRecipe:
         return ("background", self.target)
 
     @property
-    def channels_in(self) -> int:
-        """Input channels."""
+    def input_channels(self) -> int:
+        """Of the network."""
         return len(self.inputs) + len(self.priors)
+
+    @property
+    def presence_channels(self) -> bool:
+        """None: all inputs are there."""
+        return False
 
 
 HFS_RECIPES: Mapping[str, HfsRecipe] = {

@@ -1,8 +1,6 @@
 """Training of one of HFS-Net's networks, from the cases on disk to the model store."""
 
-import hashlib
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,12 @@ from torch import nn
 from LiverTumorAILib.cascades.hfs_net import fuse
 from LiverTumorAILib.cascades.hierarchy import StageMaps, cropped_phases, liver_box
 from LiverTumorAILib.errors import LiverTumorAIError
-from LiverTumorAILib.inference import Model, ModelCard, ModelStore, predict_slices, write_card
+from LiverTumorAILib.inference import Model, ModelStore, predict_slices, write_card
 from LiverTumorAILib.inference.preprocess import network_input
-from LiverTumorAILib.inference.store import CARD_FILE, MODEL_FILE
-from LiverTumorAILib.networks import SliceWise
+from LiverTumorAILib.inference.store import CARD_FILE
+from LiverTumorAILib.networks import SliceWise, UNet3D
 from LiverTumorAILib.progress import Progress
-from LiverTumorAILib.training.export import INTENDED_USE, LICENCE, onnx_bytes, with_half_weights
+from LiverTumorAILib.training.export import export_model
 from LiverTumorAILib.training.hfs.cases import HfsCase, read_cases
 from LiverTumorAILib.training.hfs.loop import train
 from LiverTumorAILib.training.hfs.priors import make_priors, read_priors
@@ -88,7 +86,7 @@ def train_hfs_model(
     training = (
         f"{recipe.steps} steps on {len(cases)} synthetic studies{bodies}; loss: {' + '.join(recipe.loss)}. {SOURCES}"
     )
-    folder = export_hfs_model(network, recipe, models_folder, training)
+    folder = export_model(as_volumetric(network), recipe, models_folder, training)
     if held_out:
         store = ModelStore(models_folder)
         figures = validate(store.load(recipe.name), recipe, held_out, progress.part(0.9, 1.0))
@@ -106,54 +104,9 @@ def _require_models(recipe: HfsRecipe, models_folder: Path) -> None:
         )
 
 
-def export_hfs_model(
-    network: nn.Module, recipe: HfsRecipe, models_folder: Path, training: str, figures: Mapping[str, Any] | None = None
-) -> Path:
-    """Write `NAME/model.onnx` and `NAME/card.json` into a model store and give the folder; 2D networks take volumes.
-
-    Parameters
-    ----------
-    network: torch.nn.Module
-        The trained network.
-    recipe: HfsRecipe
-        What it was trained by.
-    models_folder: Path
-        The store's folder.
-    training: str
-        How and on what it was trained, for the card.
-    figures: Mapping[str, Any], optional
-        Measured on held-out cases, for the card.
-
-    """
-    volumetric = network if recipe.architecture == "unet3d" else SliceWise(network)
-    content = with_half_weights(onnx_bytes(volumetric, recipe.channels_in, recipe.window))
-    card = ModelCard(
-        name=recipe.name,
-        version=recipe.version,
-        title=recipe.title,
-        sha256=hashlib.sha256(content).hexdigest(),
-        inputs=tuple(map(str, recipe.inputs)),
-        presence_channels=False,
-        spacing_mm=recipe.spacing_mm,
-        patch=recipe.window,
-        normalisation=recipe.normalisation,
-        classes=recipe.classes,
-        training=training,
-        licence=LICENCE,
-        intended_use=INTENDED_USE,
-        figures=dict(figures or {}),
-        priors=recipe.priors,
-    )
-    folder, partial = models_folder / recipe.name, models_folder / f".{recipe.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    (partial / MODEL_FILE).write_bytes(content)
-    write_card(card, partial / CARD_FILE)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in (MODEL_FILE, CARD_FILE):
-        (partial / file).replace(folder / file)
-    partial.rmdir()
-    return folder
+def as_volumetric(network: nn.Module) -> nn.Module:
+    """The network as models take volumes (z, y, x): the 2D ones slice by slice."""
+    return network if isinstance(network, UNet3D) else SliceWise(network)
 
 
 def predict_target(model: Model, case: HfsCase, progress: Progress | None = None) -> np.ndarray:
