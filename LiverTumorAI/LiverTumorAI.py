@@ -313,6 +313,8 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for title in self.logic.cascades().values():
             combo.addItem(title)
         combo.blockSignals(False)
+        if not self._missing:
+            self.findings.colours.fill()
 
 
 class LiverTumorAILogic(ScriptedLoadableModuleLogic):

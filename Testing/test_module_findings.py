@@ -1,5 +1,7 @@
 """Reviewing findings in the module's panel: real Qt, real MRML, real slice views."""
 
+import io
+
 import pytest
 
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
@@ -9,10 +11,12 @@ import numpy as np
 import SimpleITK as sitk
 import vtk
 from module_host import backgrounds, click_row, middle, slice_positions, table_texts, visible_axes, wait
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from LiverTumorAILib.lesions import Certainty
+from LiverTumorAILib.lesions import Certainty, LesionType
+from LiverTumorAILib.lesions.terminology import STANDARD_PALETTE
 from LiverTumorAILib.mrml.geometry import ras_from_lps
 from LiverTumorAILib.mrml.segmentation import segment_mask
 
@@ -84,6 +88,72 @@ def test_only_an_uncertain_lesion_has_a_dashed_outline_until_it_is_accepted(pane
     panel.ui.undoButton.click()
     click_row(panel.ui.lesionTable, 1)
     assert all(count > 5 for count in dashed())
+
+
+@pytest.fixture
+def standard_colours(panel):
+    """The chosen colours are forgotten again."""
+    yield
+    panel.ui.resetColoursButton.click()
+
+
+def choose_colour(host, panel, name, colour):
+    """Answer the dialog of colours for a type."""
+    host.messages.colour = colour
+    panel.ui.colourComboBox.setCurrentText(name)
+    panel.ui.colourButton.click()
+
+
+def drawn_colours(png):
+    return {colour for _count, colour in Image.open(io.BytesIO(png)).convert("RGB").getcolors(48 * 48)}
+
+
+def in_segment(colour):
+    return pytest.approx([value / 255 for value in colour])
+
+
+@pytest.mark.usefixtures("standard_colours")
+def test_a_chosen_colour_is_seen_at_once_in_views_and_table(host, panel):
+    lesion = panel.findings.shown.reading.lesions[1]
+    name, standard = lesion.type.title.capitalize(), STANDARD_PALETTE[lesion.type]
+    segment = panel.findings.shown.segmentation.GetSegmentation().GetSegment("lesion-2")
+    details = panel.findings.results.details
+    for choose, colour in (
+        (lambda: choose_colour(host, panel, name, "#0a14ff"), (10, 20, 255)),
+        (panel.ui.resetColoursButton.click, standard),
+    ):
+        assert segment.GetColor() != in_segment(colour)
+        choose()
+        wait(host, panel)
+        assert segment.GetColor() == in_segment(colour)
+        assert panel.findings.shown.visible_doubts()[0][1] == in_segment(colour), "its dashed outline"
+        assert colour in drawn_colours(details.of(lesion).thumbnail)
+
+
+@pytest.mark.usefixtures("standard_colours")
+def test_chosen_colours_hold_for_the_next_study_and_for_changed_types_but_not_in_files(host, panel, results, tmp_path):
+    choose_colour(host, panel, "Cyst", "#0a14ff")
+    choose_colour(host, panel, "Liver", "#808080")
+    panel.showResults(results)
+    wait(host, panel)
+    segmentation = panel.findings.shown.segmentation.GetSegmentation()
+    assert segmentation.GetSegment("liver").GetColor() == in_segment((128, 128, 128))
+    panel.findings.selectLesion(panel.findings.shown.reading.lesions[0].uid)
+    panel.findings.review.setType("CYST")
+    assert segmentation.GetSegment("lesion-1").GetColor() == in_segment((10, 20, 255))
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    panel.ui.undoButton.click()
+    saved = sitk.ReadImage(tmp_path / "saved" / "segmentation.seg.nrrd")
+    texts = [saved.GetMetaData(key) for key in saved.GetMetaDataKeys() if key.endswith("_Color")]
+    colours = {tuple(round(255 * float(value)) for value in text.split()) for text in texts}
+    assert STANDARD_PALETTE[LesionType.CYST] in colours
+    assert colours <= {*STANDARD_PALETTE.values()}
+
+
+def test_a_dismissed_dialog_of_colours_changes_nothing(host, panel):
+    choose_colour(host, panel, "HCC", "")
+    assert panel.findings.colours.palette == STANDARD_PALETTE
 
 
 def test_reasons_of_doubt_are_told(panel):

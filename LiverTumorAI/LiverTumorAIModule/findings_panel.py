@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from LiverTumorAIModule import wording
 from LiverTumorAIModule.autosave import Autosave
+from LiverTumorAIModule.colour_settings import ColourSettings
 from LiverTumorAIModule.correction_panel import CorrectionPanel
 from LiverTumorAIModule.details_follower import DetailsFollower
 from LiverTumorAIModule.review_panel import ReviewPanel
@@ -48,6 +49,7 @@ class FindingsPanel:
         self.autosave = Autosave(self._tell)
         self.details = DetailsFollower(self.review.follow, self._tell)
         self.followers: list[Callable[[], None]] = []
+        self.colours = ColourSettings(ui, self._paint)
         self.sensitivity = SensitivityPanel(ui, self)
         ui.shownPhaseComboBox.currentIndexChanged.connect(self._showPhase)
         ui.show3DButton.toggled.connect(self._show3D)
@@ -62,7 +64,9 @@ class FindingsPanel:
         self.clear()
         yield
         scene = slicer.mrmlScene
-        shown = yield from showing_findings(results.findings, results.images, scene, results.reading, results.organs)
+        shown = yield from showing_findings(
+            results.findings, results.images, scene, results.reading, results.organs, palette=self.colours.palette
+        )
         # What was prepared is in the scene now.
         self.results, self.shown = results._replace(organs=None), shown
         self.autosave.begin(session, results.reading)
@@ -78,6 +82,7 @@ class FindingsPanel:
         self.clear()
         yield
         self.results, self.shown = results, shown
+        self.shown.paint(self.colours.palette)
         yield from self._beginning()
 
     def completing(self) -> Iterator[None]:
@@ -168,7 +173,15 @@ class FindingsPanel:
     def _tell(self, problem: str) -> None:
         self.ui.statusLabel.text = problem
 
+    def _paint(self) -> None:
+        """Show lesions and liver in the colours that the user chose."""
+        if self.shown is not None:
+            self.results.details.palette = self.colours.palette
+            self.shown.paint(self.colours.palette)
+            self.followReading()
+
     def _beginning(self) -> Iterator[None]:
+        self.results.details.palette = self.colours.palette
         self._fillPhases()
         self.editing.follow(self.shown)
         self.review.begin()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
     from LiverTumorAILib.lesions import Findings, Lesion
+    from LiverTumorAILib.lesions.terminology import Colour, Palette
     from LiverTumorAILib.measurement.location import LiverMap
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.study import Phase
@@ -34,13 +35,21 @@ class LesionDetails:
     images: Mapping[Phase, SimpleITK.Image]
         Registered phases (reference grid, LPS, mm).
 
+    Attributes
+    ----------
+    palette: Palette
+        Colours of the outlines in the pictures.
+
     """
 
     def __init__(self, findings: Findings, images: Mapping[Phase, sitk.Image]) -> None:
+        from LiverTumorAILib.lesions.terminology import STANDARD_PALETTE
+
+        self.palette: Palette = STANDARD_PALETTE
         self._findings = findings
         self._image = images[findings.reference_phase]
         self._map: LiverMap | None = None
-        self._known: dict[str, tuple[sitk.Image, str, Details]] = {}
+        self._known: dict[str, tuple[sitk.Image, Colour, Details]] = {}
 
     def of(self, lesion: Lesion) -> Details:
         """The latest details of a lesion; empty ones if none were made yet."""
@@ -48,12 +57,13 @@ class LesionDetails:
         return known[2] if known else Details()
 
     def missing(self, reading: Reading) -> list[Lesion]:
-        """The lesions whose type or voxels have changed since their details were made, and new ones."""
-        known = {lesion.uid: self._known.get(lesion.uid, (None, "")) for lesion in reading.lesions}
+        """The lesions whose colour or voxels have changed since their details were made, and new ones."""
+        known = {lesion.uid: self._known.get(lesion.uid, (None, None)) for lesion in reading.lesions}
         return [
             lesion
             for lesion in reading.lesions
-            if known[lesion.uid][0] is not reading.masks[lesion.uid] or known[lesion.uid][1] != lesion.type
+            if known[lesion.uid][0] is not reading.masks[lesion.uid]
+            or known[lesion.uid][1] != self.palette[lesion.type]
         ]
 
     def make(self, lesion: Lesion, mask: sitk.Image) -> None:
@@ -66,5 +76,6 @@ class LesionDetails:
         self._map = self._map or LiverMap(findings.organ_labels, findings.lesion_labels)
         location = self._map.locate(mask)
         window = liver_window(self._image, findings.reference_phase, findings.modality)
-        picture = lesion_thumbnail(self._image, window, lesion, mask)
-        self._known[lesion.uid] = (mask, lesion.type, Details(location.words if location else "", picture))
+        palette = self.palette
+        picture = lesion_thumbnail(self._image, window, lesion, mask, palette)
+        self._known[lesion.uid] = (mask, palette[lesion.type], Details(location.words if location else "", picture))

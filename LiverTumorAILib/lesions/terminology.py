@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from LiverTumorAILib.lesions.findings import Organ
 from LiverTumorAILib.lesions.lesion import LesionType
 
+Colour = tuple[int, int, int]
+"""RGB, 0-255."""
+
+Palette = Mapping[LesionType | Organ, Colour]
+"""What lesions and organs are shown in; files have the standard colours."""
+
 
 @dataclass(frozen=True)
 class Code:
@@ -29,8 +35,7 @@ class Term:
     ----------
     category, type: Code
         Segmented property category and type, as 3D Slicer's terminologies and DICOM SEG (CID 7150) use them.
-    colour: tuple of three ints
-        RGB, 0-255.
+    colour: Colour
     region: Code or None
         Anatomic region of what is not an organ itself.
 
@@ -38,7 +43,7 @@ class Term:
 
     category: Code
     type: Code
-    colour: tuple[int, int, int]
+    colour: Colour
     region: Code | None = None
 
 
@@ -47,11 +52,11 @@ ALTERED_STRUCTURE = Code("49755003", "SCT", "Morphologically Altered Structure")
 LIVER = Code("10200004", "SCT", "Liver")
 
 
-def _lesion(value: str, meaning: str, colour: tuple[int, int, int]) -> Term:
+def _lesion(value: str, meaning: str, colour: Colour) -> Term:
     return Term(ALTERED_STRUCTURE, Code(value, "SCT", meaning), colour, LIVER)
 
 
-def _organ(value: str, meaning: str, colour: tuple[int, int, int]) -> Term:
+def _organ(value: str, meaning: str, colour: Colour) -> Term:
     return Term(ANATOMICAL_STRUCTURE, Code(value, "SCT", meaning), colour)
 
 
@@ -77,3 +82,5 @@ ORGAN_TERMS: Mapping[Organ, Term] = {
     Organ.STOMACH: _organ("69695003", "Stomach", (216, 132, 105)),
 }
 """Colours of 3D Slicer's general anatomy list where it has the organ."""
+
+STANDARD_PALETTE: Palette = {kind: term.colour for kind, term in {**LESION_TERMS, **ORGAN_TERMS}.items()}

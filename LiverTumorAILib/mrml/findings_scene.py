@@ -7,6 +7,7 @@ import SimpleITK as sitk
 import slicer
 
 from LiverTumorAILib.lesions import Findings, Lesion, Organ, Point
+from LiverTumorAILib.lesions.terminology import STANDARD_PALETTE, Palette
 from LiverTumorAILib.mrml import markups, views
 from LiverTumorAILib.mrml.nodes import owned_nodes, put_in_folder, remove_folder, remove_owned
 from LiverTumorAILib.mrml.saved_reading import VOLUME_PREFIX, read_scene, save_reading
@@ -17,6 +18,7 @@ from LiverTumorAILib.mrml.segmentation import (
     lesion_segment_id,
     organ_of_segment,
     organ_segment_id,
+    paint,
     segment_mask,
     set_segment_mask,
     showing_segmentation,
@@ -49,6 +51,8 @@ class SceneFindings:
         What is shown of the lesions.
     organs: Mapping[Organ, SimpleITK.Image], optional
         `organ_masks` of the findings, if they are at hand.
+    palette: Palette
+        Colours of the segments.
 
     """
 
@@ -59,11 +63,14 @@ class SceneFindings:
         images: Mapping[Phase, sitk.Image],
         reading: Reading,
         organs: Mapping[Organ, sitk.Image] | None = None,
+        *,
+        palette: Palette = STANDARD_PALETTE,
     ) -> None:
         self._scene = scene
         self._organs = organs or organ_masks(findings)
         self._at = {reading.factor: findings}
         self._images = images
+        self._palette = palette
         self.history = History(reading)
         self.corrector = Corrector(findings.lesion_labels, images)
         self._selected: str | None = None
@@ -168,6 +175,12 @@ class SceneFindings:
         for lesion in self.reading.lesions if display else ():
             if self.reading.state(lesion.uid) is ReviewState.REJECTED:
                 display.SetSegmentVisibility(lesion_segment_id(lesion), False)
+
+    def paint(self, palette: Palette) -> None:
+        """Show segments in other colours."""
+        self._palette = palette
+        if self.segmentation is not None:
+            paint(self.segmentation, self.reading.lesions, palette)
 
     def do(self, what: str, reading: Reading) -> None:
         """Go on to another reading and show it; `what` says in words how it came about."""
@@ -298,6 +311,7 @@ class SceneFindings:
                 set_segment_mask(node, segment_id, mask)
         if lesion is not old or now.state(uid) is not before.state(uid):
             style_lesion_segment(node, lesion, now)
+            paint(node, [lesion], self._palette)
         if old is None or lesion.measurement != old.measurement:
             markups.update_axes(self._scene, lesion)
         return is_other
@@ -341,6 +355,8 @@ def showing_findings(
     scene: slicer.vtkMRMLScene,
     reading: Reading | None = None,
     organs: Mapping[Organ, sitk.Image] | None = None,
+    *,
+    palette: Palette = STANDARD_PALETTE,
 ) -> Generator[None, None, SceneFindings]:
     """Show registered phases and segments in short parts, so that a window can live between them.
 
@@ -356,6 +372,7 @@ def showing_findings(
         An earlier reading of these findings to go on with.
     organs: Mapping[Organ, SimpleITK.Image], optional
         Their `organ_masks`, if they are at hand.
+    palette: Palette
 
     """
     reading, organs = reading or begin_reading(findings), organs or organ_masks(findings)
@@ -365,11 +382,11 @@ def showing_findings(
         node = show_volume(scene, image, findings.modality, phase=phase, name=phase.title, role=VOLUME_PREFIX + phase)
         put_in_folder(scene, node, STUDY_FOLDER)
         yield
-    shown = SceneFindings(scene, findings, images, reading, organs)
+    shown = SceneFindings(scene, findings, images, reading, organs, palette=palette)
     shown.show_phase(findings.reference_phase)
     yield
     reference = shown.volume(findings.reference_phase)
-    segmentation = yield from showing_segmentation(scene, findings, reference, reading, organs)
+    segmentation = yield from showing_segmentation(scene, findings, reference, reading, organs, palette=palette)
     put_in_folder(scene, segmentation, STUDY_FOLDER)
     yield
     yield from markups.removing_axes(scene, but=reading.lesions)

@@ -1,6 +1,6 @@
 """Findings as one segmentation node, and edited segments back to masks."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 
 import numpy as np
 import SimpleITK as sitk
@@ -10,7 +10,7 @@ from scipy import ndimage
 from vtk.util import numpy_support
 
 from LiverTumorAILib.lesions import Certainty, Findings, Lesion, Organ
-from LiverTumorAILib.lesions.terminology import LESION_TERMS, ORGAN_TERMS, Code, Term
+from LiverTumorAILib.lesions.terminology import LESION_TERMS, ORGAN_TERMS, STANDARD_PALETTE, Code, Palette, Term
 from LiverTumorAILib.mrml.geometry import image_at, index_to_ras, oriented_image_data
 from LiverTumorAILib.mrml.nodes import owned_node
 from LiverTumorAILib.review.organs import organ_masks
@@ -85,6 +85,8 @@ def showing_segmentation(
     volume: slicer.vtkMRMLScalarVolumeNode,
     reading: Reading | None = None,
     organs: Mapping[Organ, sitk.Image] | None = None,
+    *,
+    palette: Palette = STANDARD_PALETTE,
 ) -> Generator[None, None, slicer.vtkMRMLSegmentationNode]:
     """Show liver, vessels, organs and each lesion as segments of one node on the grid of `volume`, some at a time.
 
@@ -99,6 +101,7 @@ def showing_segmentation(
         Lesions are shown as it has them; as the cascade left them where none is given.
     organs: Mapping[Organ, SimpleITK.Image], optional
         Their `organ_masks`, if they are at hand.
+    palette: Palette
 
     """
     node = owned_node(scene, "vtkMRMLSegmentationNode", SEGMENTATION_ROLE, "Liver findings")
@@ -113,7 +116,9 @@ def showing_segmentation(
     for count, lesion in enumerate(sorted(reading.lesions, key=lambda lesion: lesion.label), start=1):
         add_lesion_segment(node, lesion, reading)
         if count % AT_A_TIME == 0:
+            paint(node, reading.lesions, palette)
             yield
+    paint(node, reading.lesions, palette)
     display = node.GetDisplayNode()
     display.SetVisibility2DFill(True)
     display.SetVisibility2DOutline(True)
@@ -121,6 +126,17 @@ def showing_segmentation(
     # What each segment sets for itself counts in full.
     display.SetOpacity2DFill(1.0)
     return node
+
+
+def paint(node: slicer.vtkMRMLSegmentationNode, lesions: Iterable[Lesion], palette: Palette) -> None:
+    """Give the segments of organs and of these lesions the colours of a palette."""
+    kinds = {organ_segment_id(organ): organ for organ in Organ}
+    kinds |= {lesion_segment_id(lesion): lesion.type for lesion in lesions}
+    for segment_id, kind in kinds.items():
+        segment, colour = node.GetSegmentation().GetSegment(segment_id), [value / 255 for value in palette[kind]]
+        # Each change is drawn in all views.
+        if segment is not None and not np.allclose(segment.GetColor(), colour):
+            segment.SetColor(*colour)
 
 
 def _add_organ(node: slicer.vtkMRMLSegmentationNode, organ: Organ, mask: sitk.Image) -> None:

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 from LiverTumorAILib.lesions import Lesion
-from LiverTumorAILib.lesions.terminology import LESION_TERMS
+from LiverTumorAILib.lesions.terminology import STANDARD_PALETTE, Palette
 from LiverTumorAILib.report.pictures import grey_picture, lesion_frame, outline
 from LiverTumorAILib.report.window import Window
 
@@ -18,7 +18,9 @@ SHARE = 1.8
 """Side of the picture against the lesion's."""
 
 
-def lesion_thumbnail(image: sitk.Image, window: Window, lesion: Lesion, mask: sitk.Image) -> bytes:
+def lesion_thumbnail(
+    image: sitk.Image, window: Window, lesion: Lesion, mask: sitk.Image, palette: Palette = STANDARD_PALETTE
+) -> bytes:
     """The slice of a lesion's long axis, its outline in its type's colour, as PNG of `PIXELS` x `PIXELS`.
 
     Parameters
@@ -29,6 +31,7 @@ def lesion_thumbnail(image: sitk.Image, window: Window, lesion: Lesion, mask: si
     lesion: Lesion
     mask: SimpleITK.Image
         Its voxels: uint8 0 or 1 (LPS, mm), a box of the image's grid.
+    palette: Palette
 
     """
     low, high = np.array(lesion.bounding_box_mm)
@@ -37,7 +40,7 @@ def lesion_thumbnail(image: sitk.Image, window: Window, lesion: Lesion, mask: si
     pixels = np.array(grey_picture(image, frame, window))
     drawn = outline(mask, 1, frame)
     step = len(drawn) // PIXELS
-    pixels[drawn.reshape(PIXELS, step, PIXELS, step).any(axis=(1, 3))] = LESION_TERMS[lesion.type].colour
+    pixels[drawn.reshape(PIXELS, step, PIXELS, step).any(axis=(1, 3))] = palette[lesion.type]
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()

@@ -38,10 +38,18 @@ def make_dialogs(messages: Messages) -> dict[str, type]:
             real = QtWidgets.QFileDialog.getOpenFileNames
             return QFileDialog._ask(caption, real, (parent, caption, *rest), several=True)
 
+    class QColorDialog(QtWidgets.QColorDialog):
+        @staticmethod
+        def getColor(initial=None, parent=None, title=""):
+            messages.record("colour", title)
+            if not messages.headless:
+                return QtWidgets.QColorDialog.getColor(initial or QtGui.QColor("white"), parent, title)
+            return QtGui.QColor(messages.colour) if messages.colour else QtGui.QColor()
+
     class QDesktopServices(QtGui.QDesktopServices):
         @staticmethod
         def openUrl(url) -> bool:
             messages.record("url", url.toString())
             return True if messages.headless else QtGui.QDesktopServices.openUrl(url)
 
-    return {"QFileDialog": QFileDialog, "QDesktopServices": QDesktopServices}
+    return {"QFileDialog": QFileDialog, "QColorDialog": QColorDialog, "QDesktopServices": QDesktopServices}

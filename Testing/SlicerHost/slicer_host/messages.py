@@ -10,7 +10,7 @@ import slicer
 
 @dataclass(frozen=True)
 class Message:
-    """``kind`` is info, warning, error, confirm, status, file (a file dialog) or url (a page opened)."""
+    """``kind`` is info, warning, error, confirm, status, file or colour (Qt's dialogs) or url (a page opened)."""
 
     kind: str
     text: str
@@ -20,19 +20,21 @@ class Message:
 class Messages:
     """Stands behind ``slicer.util.infoDisplay`` and its siblings, and behind Qt's file dialogs.
 
-    Without a person, questions get ``answer`` and file dialogs ``path`` (empty: the user cancels).
+    Without a person, questions get ``answer``, file dialogs ``path`` and colour dialogs ``colour`` (empty: the user
+    cancels).
     """
 
     headless: bool = True
     answer: bool = True
     path: str = ""
+    colour: str = ""
     shown: list[Message] = field(default_factory=list)
 
     def texts(self, kind: str) -> list[str]:
         return [message.text for message in self.shown if message.kind == kind]
 
     def reset(self, headless: bool) -> None:
-        self.headless, self.answer, self.path = headless, True, ""
+        self.headless, self.answer, self.path, self.colour = headless, True, "", ""
         self.shown.clear()
 
     def record(self, kind: str, text: str) -> None:
