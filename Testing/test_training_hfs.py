@@ -27,6 +27,7 @@ from LiverTumorAILib.training.hfs import ABLATION_RECIPES, HFS_RECIPES, train_hf
 from LiverTumorAILib.training.hfs.augmentation import NO_AUGMENTATION, SliceAugmentation, SliceWarp, augment_hu
 from LiverTumorAILib.training.hfs.cases import (
     UNKNOWN,
+    HfsCase,
     Label,
     SliceContent,
     on_slices,
@@ -296,6 +297,20 @@ class TestSampler:
         assert kind_of_slice(at_limit, large) is None
         contents = [SliceContent(9, 0, 5, ()), SliceContent(9, 0, 0, ()), SliceContent(0, 0, 0, ())]
         assert [kind_of_slice(content, small) for content in contents] == ["other", "liver", "rest"]
+
+    def test_a_small_tumour_is_drawn_as_often_as_a_large_one(self, tmp_path):
+        nothing, tumour = SliceContent(900, 0, 0, ()), SliceContent(900, 50, 0, (9.0,))
+        for name, hu in (("dark", 0), ("bright", 200)):
+            (tmp_path / name).mkdir()
+            np.save(tmp_path / name / "images.npy", np.full((3, *SHAPE), hu, np.int16))
+            np.save(tmp_path / name / "labels.npy", np.zeros(SHAPE, np.uint8))
+        counts = {"dark": 2, "bright": 30}
+        cases = [
+            HfsCase(tmp_path / name, (tumour,) * count + (nothing,) * (SHAPE[0] - count))
+            for name, count in counts.items()
+        ]
+        images, _ = HfsSampler(tiny("hfs_small", patch=(300, 16, 16)), cases, NO_AUGMENTATION)(0)
+        assert 0.4 < float((images.mean(dim=(1, 2, 3)) < 0).float().mean()) < 0.6
 
     def test_without_augmentation_a_patch_is_cut_out_as_it_is(self, data):
         cases = read_cases(data / "training")

@@ -132,6 +132,9 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             "HCC",
             ("focal", "dice"),
             tumour_px=(0.0, LIMIT_PX),
+            version="2",
+            patch=(8, 128, 128),
+            steps=4000,
         ),
         HfsRecipe(
             "hfs_large",

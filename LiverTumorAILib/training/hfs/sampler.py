@@ -51,15 +51,15 @@ class HfsSampler:
     materials: tuple[Material, ...] = ()
 
     def __post_init__(self) -> None:
-        pools: dict[str, list[tuple[int, int]]] = {kind: [] for kind in _SHARES[self.recipe.target]}
+        pools: dict[str, dict[int, list[int]]] = {kind: {} for kind in _SHARES[self.recipe.target]}
         for number, case in enumerate(self.cases):
             for index, content in enumerate(case.slices):
                 kind = kind_of_slice(content, self.recipe.tumour_px)
                 if kind:
-                    pools[kind].append((number, index))
-        filled = {kind: slices for kind, slices in pools.items() if slices}
+                    pools[kind].setdefault(number, []).append(index)
+        filled = {kind: by_case for kind, by_case in pools.items() if by_case}
         shares = np.array([_SHARES[self.recipe.target][kind] for kind in filled])
-        object.__setattr__(self, "_pools", list(filled.values()))
+        object.__setattr__(self, "_pools", [list(by_case.items()) for by_case in filled.values()])
         object.__setattr__(self, "_shares", shares / shares.sum())
 
     def __call__(self, step: int, _progress: Progress | None = None) -> Batch:
@@ -85,9 +85,13 @@ class HfsSampler:
         return LiverSampler(replace(self.recipe, patch=(self.recipe.bodies, *self.recipe.patch[1:])), self.materials)
 
     def _patch(self, rng: np.random.Generator, depth: int) -> Batch:
-        """Input (channels, depth, y, x) and target (depth, y, x) around a slice that chance chose."""
+        """Input (channels, depth, y, x) and target (depth, y, x) around a slice that chance chose.
+
+        Patients come before slices: a tumour of 1 cm has a tenth of the slices that one of 10 cm has.
+        """
         pool = self._pools[rng.choice(len(self._pools), p=self._shares)]
-        number, index = pool[rng.integers(len(pool))]
+        number, slices = pool[rng.integers(len(pool))]
+        index = slices[rng.integers(len(slices))]
         case = self.cases[number]
         stored = case.labels
         first = index if depth == 1 else index - int(rng.integers(depth))
