@@ -159,7 +159,8 @@ class TestKnownLiver:
     BESIDE = ((42, 44, 36), (9, 9, 9), "both")
 
     @pytest.fixture(scope="class")
-    def both(self, tmp_path_factory):
+    @classmethod
+    def both(cls, tmp_path_factory):
         write_networks(folder := tmp_path_factory.mktemp("models"))
         return write_liver_networks(folder)
 

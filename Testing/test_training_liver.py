@@ -207,7 +207,8 @@ class TestSamples:
 
 class TestRealScans:
     @pytest.fixture(scope="class")
-    def phantom(self):
+    @classmethod
+    def phantom(cls):
         labels, ct = body_map(2.0)
         rng = np.random.default_rng(0)
         maps = [complete_labels(labels.values, ct.values), ct.values + rng.normal(0, 4, ct.values.shape)]
