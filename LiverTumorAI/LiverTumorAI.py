@@ -280,8 +280,8 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.ui.studyPathLineEdit.currentPath != node.studyPath:
             self.ui.studyPathLineEdit.currentPath = node.studyPath
         names = list(self.logic.cascades())
-        if node.cascade in names:
-            self.ui.cascadeComboBox.currentIndex = names.index(node.cascade)
+        # A method that only another version knows is none of these: the user chooses one.
+        self.ui.cascadeComboBox.currentIndex = names.index(node.cascade) if node.cascade in names else -1
         visible = {
             "liver": node.showLiver,
             "vessels": node.showVessels,

@@ -195,24 +195,6 @@ def test_cancel_ends_the_worker_and_leaves_the_panel_usable(host, analyzed):
     assert host.messages.texts("error") == []
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "no image", "broken image"])
-def test_bad_input_gives_one_clear_line_and_leaves_the_panel_usable(host, analyzed, tmp_path, kind):
-    folder = tmp_path / "study"
-    if kind != "missing":
-        folder.mkdir()
-    if kind == "no image":
-        (folder / "letter.txt").write_text("nothing to see", encoding="utf-8")
-    if kind == "broken image":
-        (folder / "arterial.nii.gz").write_bytes(b"\x1f\x8b\x08 no image")
-    analyzed.openStudy(folder)
-    wait(host, analyzed)
-    (message,) = host.messages.texts("error")
-    assert "\n" not in message
-    assert analyzed.ui.statusLabel.text() == message
-    assert analyzed.ui.loadButton.isEnabled()
-    assert not analyzed.ui.runButton.isEnabled()
-
-
 def test_closing_the_scene_ends_what_runs(host, analyzed, folder):
     analyzed.openStudy(folder)
     host.wait_until(workers, 30)
