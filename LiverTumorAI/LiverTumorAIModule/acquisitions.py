@@ -43,10 +43,10 @@ def showing_acquisitions(found: PhasesFound, images: list[sitk.Image]) -> Iterat
 
 def show_acquisition(index: int) -> None:
     """Show one acquisition in all slice views; nothing happens where it is not in the scene."""
-    from LiverTumorAILib.mrml.nodes import owned_nodes
+    from LiverTumorAILib.mrml.nodes import find_owned
     from LiverTumorAILib.mrml.views import show_in_slice_views
 
-    node = owned_nodes(slicer.mrmlScene).get(f"{PREFIX}{index}")
+    node = find_owned(slicer.mrmlScene, f"{PREFIX}{index}")
     if node is not None:
         show_in_slice_views(slicer.mrmlScene, node)
 

@@ -49,7 +49,7 @@ class MeasurePanel:
         lesion = self._findings.review.selected if shown else None
         if self._task is not None and lesion is None:
             self._task.forget()
-        self._observeAxes()
+        self._observeAxes(lesion)
         self.ui.evidenceLabel.text = self._text(lesion) if lesion else ""
         measured = lesion.measurement if lesion else None
         self.ui.measureAgainButton.visible = bool(measured) and (
@@ -67,12 +67,13 @@ class MeasurePanel:
             self._axes.stop()
             self._axes = None
 
-    def _observeAxes(self) -> None:
+    def _observeAxes(self, lesion: Lesion | None) -> None:
+        """Observe the axes that are seen."""
         from LiverTumorAILib.mrml.markups import AxisObserver
 
         self._stopObserving()
-        if self._findings.shown is not None:
-            self._axes = AxisObserver(slicer.mrmlScene, self._findings.shown.reading.lesions, self._drag)
+        if lesion is not None:
+            self._axes = AxisObserver(slicer.mrmlScene, [lesion], self._drag)
 
     def _drag(self, uid: str, kind: str, start_mm: Point, end_mm: Point) -> None:
         from LiverTumorAILib.review.remeasure import with_axis

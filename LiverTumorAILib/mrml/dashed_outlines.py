@@ -53,18 +53,19 @@ class DashedOutlines:
     def show(self, outlined: Sequence[Outlined]) -> None:
         """Outline these surfaces and no others."""
         before = {id(known.surface): actor for known, actor in self._pairs}
-        self._pairs = []
+        self._pairs, new = [], []
         for each in outlined:
             actor = before.pop(id(each.surface), None)
             if actor is None:
                 actor = _actor()
                 self._renderer.AddViewProp(actor)
-                self._draw(each.surface, actor)
+                new.append((each, actor))
             actor.GetProperty().SetColor(*each.colour)
             actor.GetProperty().SetOpacity(each.opacity)
             self._pairs.append((each, actor))
         for actor in before.values():
             self._renderer.RemoveViewProp(actor)
+        self._draw(new)
         self._on_changed()
 
     def remove(self) -> None:
@@ -73,16 +74,19 @@ class DashedOutlines:
         self._slice_node.RemoveObserver(self._tag)
 
     def _follow(self, *_event: object) -> None:
-        for each, actor in self._pairs:
-            self._draw(each.surface, actor)
+        self._draw(self._pairs)
 
-    def _draw(self, surface: vtk.vtkPolyData, actor: vtk.vtkActor2D) -> None:
-        # Most surfaces lie in other slices.
-        met = _meets(surface, self._slice_node)
+    def _draw(self, pairs: Sequence[tuple[Outlined, vtk.vtkActor2D]]) -> None:
+        to_ras = self._slice_node.GetSliceToRAS()
+        origin, normal = ([to_ras.GetElement(row, column) for row in range(3)] for column in (3, 2))
         scale = self._renderer.GetRenderWindow().GetDPI() / USUAL_DPI if self._renderer.GetRenderWindow() else 1.0
-        actor.GetProperty().SetLineWidth(LINE_WIDTH * scale)
-        lines = _dashed(_cut(surface, self._slice_node), scale) if met else vtk.vtkPolyData()
-        actor.GetMapper().SetInputData(lines)
+        for each, actor in pairs:
+            # Most surfaces lie in other slices.
+            if _meets(each.surface, origin, normal):
+                actor.GetProperty().SetLineWidth(LINE_WIDTH * scale)
+                actor.GetMapper().SetInputData(_dashed(_cut(each.surface, self._slice_node), scale))
+            elif actor.GetMapper().GetInput().GetNumberOfPoints():
+                actor.GetMapper().SetInputData(vtk.vtkPolyData())
 
 
 def surface_of(mask: sitk.Image) -> vtk.vtkPolyData:
@@ -96,12 +100,12 @@ def surface_of(mask: sitk.Image) -> vtk.vtkPolyData:
     return _transformed(contour.GetOutputPort(), vtk_matrix(to_ras))
 
 
-def _meets(surface: vtk.vtkPolyData, slice_node: slicer.vtkMRMLSliceNode) -> bool:
-    """Whether the box around a surface meets a slice's plane."""
-    to_ras = slice_node.GetSliceToRAS()
-    origin, normal = (np.array([to_ras.GetElement(row, column) for row in range(3)]) for column in (3, 2))
-    low, high = np.reshape(surface.GetBounds(), (3, 2)).T
-    return abs(((low + high) / 2 - origin) @ normal) <= (high - low) / 2 @ abs(normal)
+def _meets(surface: vtk.vtkPolyData, origin: Sequence[float], normal: Sequence[float]) -> bool:
+    """Whether the box around a surface meets a slice's plane (RAS, mm)."""
+    bounds = surface.GetBounds()
+    sides = list(zip(bounds[::2], bounds[1::2], origin, normal, strict=True))
+    away = sum(((low + high) / 2 - at) * along for low, high, at, along in sides)
+    return abs(away) <= sum((high - low) / 2 * abs(along) for low, high, _at, along in sides)
 
 
 def _cut(surface: vtk.vtkPolyData, slice_node: slicer.vtkMRMLSliceNode) -> vtk.vtkPolyData:
@@ -123,33 +127,44 @@ def _cut(surface: vtk.vtkPolyData, slice_node: slicer.vtkMRMLSliceNode) -> vtk.v
 
 def _dashed(lines: vtk.vtkPolyData, scale: float) -> vtk.vtkPolyData:
     """The same lines, broken into dashes of so many times the usual length."""
-    points, cells = vtk.vtkPoints(), vtk.vtkCellArray()
-    indices = vtk.vtkIdList()
-    stored = lines.GetLines()
-    stored.InitTraversal()
-    while stored.GetNextCell(indices):
-        line = np.array([lines.GetPoint(indices.GetId(index))[:2] for index in range(indices.GetNumberOfIds())])
-        for dash in _dashes(line, scale):
-            cells.InsertNextCell(len(dash))
-            for x, y in dash:
-                cells.InsertCellPoint(points.InsertNextPoint(x, y, 0.0))
     result = vtk.vtkPolyData()
+    if not lines.GetNumberOfLines():
+        return result
+    places = numpy_support.vtk_to_numpy(lines.GetPoints().GetData())[:, :2].astype(float)
+    stored = lines.GetLines()
+    ends = numpy_support.vtk_to_numpy(stored.GetOffsetsArray())[1:-1]
+    indices = np.split(numpy_support.vtk_to_numpy(stored.GetConnectivityArray()), ends)
+    drawn, lengths = zip(*(_dashes(places[line], scale) for line in indices), strict=True)
+    flat = np.concatenate(drawn)
+    points, cells = vtk.vtkPoints(), vtk.vtkCellArray()
+    points.SetData(numpy_support.numpy_to_vtk(np.pad(flat, ((0, 0), (0, 1))), deep=True))
+    starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    cells.SetData(*(numpy_support.numpy_to_vtkIdTypeArray(each, deep=True) for each in (starts, np.arange(len(flat)))))
     result.SetPoints(points)
     result.SetLines(cells)
     return result
 
 
-def _dashes(line: np.ndarray, scale: float) -> list[np.ndarray]:
-    """Pieces of a line (points, 2) between gaps, of equal lengths, so that a closed one shows no seam."""
+def _dashes(line: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pieces of a line (points, 2) between gaps, of equal lengths, so that a closed one shows no seam.
+
+    Returns
+    -------
+    tuple of two ndarrays
+        Points (n, 2) of all dashes after one another, and how many each of them has.
+
+    """
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     count = max(round(along[-1] / scale / (DASH_PIXELS + GAP_PIXELS)), 1)
-    period = along[-1] / count
-    pieces = []
-    for start in np.arange(count) * period:
-        stop = start + period * DASH_PIXELS / (DASH_PIXELS + GAP_PIXELS)
-        at = np.concatenate([[start], along[(along > start) & (along < stop)], [stop]])
-        pieces.append(np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1))
-    return pieces
+    starts = np.arange(count) * along[-1] / count
+    stops = starts + along[-1] / count * DASH_PIXELS / (DASH_PIXELS + GAP_PIXELS)
+    dash = np.searchsorted(starts, along, side="left") - 1
+    corners = (dash >= 0) & (along < stops[dash])
+    number = np.concatenate([np.arange(count), np.arange(count), dash[corners]])
+    at = np.concatenate([starts, stops, along[corners]])
+    at = at[np.lexsort((at, number))]
+    points = np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
+    return points, np.bincount(number, minlength=count)
 
 
 def _ends(lines: vtk.vtkPolyData) -> np.ndarray:

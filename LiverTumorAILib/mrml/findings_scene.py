@@ -9,7 +9,7 @@ import slicer
 from LiverTumorAILib.lesions import Findings, Lesion, Organ, Point
 from LiverTumorAILib.lesions.terminology import STANDARD_PALETTE, Palette
 from LiverTumorAILib.mrml import markups, views
-from LiverTumorAILib.mrml.nodes import owned_nodes, put_in_folder, remove_folder, remove_owned
+from LiverTumorAILib.mrml.nodes import find_owned, owned_nodes, put_in_folder, remove_folder, remove_owned
 from LiverTumorAILib.mrml.saved_reading import VOLUME_PREFIX, read_scene, save_reading
 from LiverTumorAILib.mrml.segmentation import (
     SEGMENTATION_ROLE,
@@ -79,7 +79,7 @@ class SceneFindings:
     @property
     def segmentation(self) -> slicer.vtkMRMLSegmentationNode | None:
         """The segmentation node; None after it was deleted."""
-        return owned_nodes(self._scene).get(SEGMENTATION_ROLE)
+        return find_owned(self._scene, SEGMENTATION_ROLE)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -118,7 +118,7 @@ class SceneFindings:
 
     def volume(self, phase: Phase) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The volume node of a phase; None after it was deleted."""
-        return owned_nodes(self._scene).get(VOLUME_PREFIX + phase)
+        return find_owned(self._scene, VOLUME_PREFIX + phase)
 
     def image(self, phase: Phase) -> sitk.Image:
         """The registered image of a phase (reference grid, LPS, mm)."""

@@ -5,7 +5,7 @@ import slicer
 
 from LiverTumorAILib.explanation.colours import heat_colours
 from LiverTumorAILib.mrml.geometry import image_data, index_to_ras, vtk_matrix
-from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes
+from LiverTumorAILib.mrml.nodes import find_owned, owned_node
 
 HEATMAP_ROLE = "heatmap"
 COLOURS_ROLE = "heatmap colours"
@@ -28,7 +28,7 @@ def show_heatmap(scene: slicer.vtkMRMLScene, heatmap: sitk.Image, title: str, op
 def hide_heatmap(scene: slicer.vtkMRMLScene) -> None:
     """Show nothing in front of the images."""
     _put_in_front(scene, None, 0.0)
-    node = owned_nodes(scene).get(HEATMAP_ROLE)
+    node = find_owned(scene, HEATMAP_ROLE)
     legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node) if node else None
     if legend is not None:
         legend.SetVisibility(False)
@@ -42,7 +42,7 @@ def _put_in_front(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLVolumeNode | N
 
 
 def _colour_node(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLColorTableNode:
-    node = owned_nodes(scene).get(COLOURS_ROLE)
+    node = find_owned(scene, COLOURS_ROLE)
     if node is None:
         colours = heat_colours()
         node = owned_node(scene, "vtkMRMLColorTableNode", COLOURS_ROLE, COLOURS_NAME)

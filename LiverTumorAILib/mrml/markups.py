@@ -7,7 +7,7 @@ import vtk
 
 from LiverTumorAILib.lesions import Axis, Lesion, Point
 from LiverTumorAILib.mrml.geometry import ras_from_lps
-from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes, put_in_folder, remove_owned, removing_owned
+from LiverTumorAILib.mrml.nodes import find_owned, owned_node, owned_nodes, put_in_folder, remove_owned, removing_owned
 
 AXES_FOLDER = "Lesion axes"
 AXIS_PREFIX = "axis:"
@@ -34,7 +34,7 @@ def update_axes(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
         both += " by hand"
     for kind, axis, text in (("long", measurement.long_axis, both), ("short", measurement.short_axis, "")):
         role = axis_role(lesion, kind)
-        is_new = role not in owned_nodes(scene)
+        is_new = find_owned(scene, role) is None
         node = owned_node(scene, "vtkMRMLMarkupsLineNode", role, f"{lesion.label} {kind} axis")
         if is_new:
             _style(node, kind)
@@ -75,13 +75,12 @@ class AxisObserver:
         lesions: Collection[Lesion],
         on_dragged: Callable[[str, str, Point, Point], None],
     ) -> None:
-        nodes = owned_nodes(scene)
         self._on_dragged = on_dragged
         self._observed = [
             (node, self._observe(node, lesion.uid, kind))
             for lesion in lesions
             for kind in AXIS_COLORS
-            if (node := nodes.get(axis_role(lesion, kind))) is not None
+            if (node := find_owned(scene, axis_role(lesion, kind))) is not None
         ]
 
     def stop(self) -> None:

@@ -11,18 +11,38 @@ ROLE = "LiverTumorAI.Role"
 """Node attribute that says what a node is for, such as 'volume:arterial' or 'segmentation'."""
 
 
+_ids: dict[int, dict[str, str]] = {}
+"""IDs by role, as of the latest change of a scene's list of nodes."""
+
+
+def _ids_by_role(scene: slicer.vtkMRMLScene) -> dict[str, str]:
+    # VTK counts changes of all objects together: the same time is the same list of the same scene.
+    changed = scene.GetNodes().GetMTime()
+    if changed not in _ids:
+        nodes = (scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes()))
+        _ids.clear()
+        _ids[changed] = {role: node.GetID() for node in nodes if (role := node.GetAttribute(ROLE))}
+    return _ids[changed]
+
+
 def owned_nodes(scene: slicer.vtkMRMLScene) -> dict[str, slicer.vtkMRMLNode]:
     """All nodes of this extension in the scene by role."""
-    nodes = (scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes()))
-    return {role: node for node in nodes if (role := node.GetAttribute(ROLE))}
+    return {role: scene.GetNodeByID(node_id) for role, node_id in _ids_by_role(scene).items()}
+
+
+def find_owned(scene: slicer.vtkMRMLScene, role: str) -> slicer.vtkMRMLNode | None:
+    """The node of this extension with this role; None if the scene lacks it."""
+    node_id = _ids_by_role(scene).get(role)
+    return scene.GetNodeByID(node_id) if node_id else None
 
 
 def owned_node(scene: slicer.vtkMRMLScene, class_name: str, role: str, name: str) -> slicer.vtkMRMLNode:
     """The node with this role, made if the scene lacks it; it bears `name` afterwards."""
-    node = owned_nodes(scene).get(role)
+    node = find_owned(scene, role)
     if node is None or node.GetClassName() != class_name:
         node = scene.AddNewNodeByClass(class_name, name)
         node.SetAttribute(ROLE, role)
+        _ids.clear()
         if node.IsA("vtkMRMLDisplayableNode"):
             node.CreateDefaultDisplayNodes()
     elif node.GetName() != name:

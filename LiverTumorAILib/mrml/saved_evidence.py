@@ -10,7 +10,7 @@ import slicer
 
 from LiverTumorAILib.lesions.findings_io import HEATMAP_FOLDER
 from LiverTumorAILib.lesions.sensitivity_file import SENSITIVITY_FILE, SensitivityData, read_sensitivity
-from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes
+from LiverTumorAILib.mrml.nodes import find_owned, owned_node
 
 EVIDENCE_ROLE = "evidence"
 
@@ -37,7 +37,7 @@ def read_evidence(scene: slicer.vtkMRMLScene) -> tuple[dict[str, sitk.Image], Se
         If they are broken.
 
     """
-    node = owned_nodes(scene).get(EVIDENCE_ROLE)
+    node = find_owned(scene, EVIDENCE_ROLE)
     files = json.loads(node.GetText() or "{}") if node is not None else {}
     heatmaps, sensitivity = {}, None
     with tempfile.TemporaryDirectory(prefix="LiverTumorAI-") as folder:
