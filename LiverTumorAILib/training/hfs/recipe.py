@@ -158,8 +158,8 @@ HFS_RECIPES: Mapping[str, HfsRecipe] = {
             window=(16, 128, 128),
             batch=2,
             priors=PRIORS,
-            version="2",
-            steps=4000,
+            version="3",
+            steps=3000,
         ),
     )
 }
