@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LiverTumorAIModule import acquisitions, results, wording
+from LiverTumorAIModule.background import BackgroundTask
 from LiverTumorAIModule.lesion_details import LesionDetails
 from LiverTumorAIModule.phases_table import PhasesTable
 
@@ -69,6 +70,7 @@ class AnalysisPanel:
         self._activity, self._earlier = activity, earlier
         self._on_study_shown, self._on_results = on_study_shown, on_results
         self._job: Job | None = None
+        self._libraries: BackgroundTask | None = None
         self._found: PhasesFound | None = None
         self._names: Mapping[str, str] = {}
         self.phases = PhasesTable(ui.phasesTable, self._showVolume, activity.on_changed)
@@ -148,6 +150,8 @@ class AnalysisPanel:
     def _start(self, job: Job) -> None:
         self._job = job
         self._activity.start(job, self._receive)
+        # Loaded while the worker works, they do not keep its results waiting.
+        self._libraries = BackgroundTask(results.load_libraries, lambda _nothing: None, lambda _error: None)
 
     def _receive(self, event: Event) -> None:
         getattr(self, f"_on{type(event).__name__}")(event)

@@ -83,9 +83,13 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
 
 
 def load_libraries() -> None:
-    """Load the parts of the library that the panel needs to show findings: some take half a second."""
+    """Load the parts of the library that the panel needs to show findings: they take a second."""
+    import LiverTumorAILib.mrml.findings_scene
+    import LiverTumorAILib.mrml.saved_evidence
     import LiverTumorAILib.report.summary
-    import LiverTumorAILib.review.corrections  # noqa: F401
+    import LiverTumorAILib.report.thumbnail
+    import LiverTumorAILib.review.corrections
+    import LiverTumorAILib.review.sensitivity  # noqa: F401
 
 
 def read_volumes(folder: Path, found: PhasesFound) -> list[sitk.Image]:

@@ -138,6 +138,8 @@ def whole_liver(organs: np.ndarray, lesions: np.ndarray) -> np.ndarray:
     if box is None:
         return liver
     part, vessels = liver[box].copy(), np.isin(organs[box], VESSELS)
+    if not vessels.any():
+        return liver
     inside = np.zeros_like(part)
     for axis in range(3):
         in_plane = ndimage.generate_binary_structure(3, 1)

@@ -1,10 +1,13 @@
 """Findings as a segmentation file of 3D Slicer (.seg.nrrd)."""
 
+from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 
 import nrrd
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions.findings import Findings, Organ
@@ -66,22 +69,26 @@ def read_segmentation(path: Path) -> tuple[sitk.Image, sitk.Image]:
     layers = voxels.transpose(0, 3, 2, 1)
     segments = {header[key]: key.removesuffix("_ID") for key in header if key.endswith("_ID")}
 
-    def mask(name: str) -> np.ndarray | None:
-        if name not in segments:
-            return None
-        layer, value = (int(header[f"{segments[name]}_{field}"]) for field in ("Layer", "LabelValue"))
-        return layers[layer] == value
+    def place(name: str) -> tuple[int, int]:
+        return tuple(int(header[f"{segments[name]}_{field}"]) for field in ("Layer", "LabelValue"))
 
-    organs = np.zeros(layers.shape[1:], np.uint8)
-    lesions = np.zeros(layers.shape[1:], np.uint16)
-    for organ in Organ:
-        found = mask(organ_segment_id(organ))
-        if found is not None:
-            organs[found] = organ
-    for name in segments:
-        if name.startswith("lesion-"):
-            lesions[mask(name)] = int(name.removeprefix("lesion-"))
-    return _image(organs, header), _image(lesions, header)
+    organs = {place(name): organ for organ in Organ if (name := organ_segment_id(organ)) in segments}
+    lesions = {place(name): int(name.removeprefix("lesion-")) for name in segments if name.startswith("lesion-")}
+    organ_labels, lesion_labels = _relabelled(layers, organs, np.uint8), _relabelled(layers, lesions, np.uint16)
+    return _image(organ_labels, header), _image(lesion_labels, header)
+
+
+def _relabelled(layers: np.ndarray, labels: Mapping[tuple[int, int], int], dtype: type) -> np.ndarray:
+    """Layers (layer, z, y, x) as one label image; labels by layer and value, a later one lies over an earlier one."""
+    image = np.zeros(layers.shape[1:], dtype)
+    for layer, group in groupby(labels.items(), key=lambda item: item[0][0]):
+        voxels = np.ascontiguousarray(layers[layer], layers.dtype if layers.dtype.kind == "u" else np.uint16)
+        # A look at all voxels for each of many segments would take seconds.
+        boxes = dict(enumerate(ndimage.find_objects(voxels), start=1))
+        for (_layer, value), label in group:
+            if boxes.get(value):
+                image[boxes[value]][voxels[boxes[value]] == value] = label
+    return image
 
 
 def organ_segment_id(organ: Organ) -> str:

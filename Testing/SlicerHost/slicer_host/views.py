@@ -77,6 +77,8 @@ def _put_image_below(view: SliceView) -> None:
 class RenderSurface(QWidget):
     """Shows a view's picture and hands mouse, wheel and keys to its interactor."""
 
+    _is_turn_taken = False
+
     def __init__(self, view: AbstractView, parent: QWidget | None = None):
         super().__init__(parent)
         self._view = view
@@ -84,7 +86,7 @@ class RenderSurface(QWidget):
         self._pixels: np.ndarray | None = None
         self._buffer = vtkImageData()
         self._timer = QTimer(self, singleShot=True, interval=0)
-        self._timer.timeout.connect(self._draw)
+        self._timer.timeout.connect(self._draw_in_turn)
         self._paused = 0
         view._scheduled_render.surface = self
         self.setMinimumSize(80, 60)
@@ -114,6 +116,19 @@ class RenderSurface(QWidget):
         """The picture as it is on screen without annotation, shape (rows, columns, 3), 8 bit."""
         self._draw_now()
         return self._pixels.copy()
+
+    def _draw_in_turn(self) -> None:
+        """Draw, or wait while another view was drawn in this turn of the event loop: software rendering is slow."""
+        if RenderSurface._is_turn_taken:
+            self._schedule()
+            return
+        RenderSurface._is_turn_taken = True
+        QTimer.singleShot(0, RenderSurface._end_turn)
+        self._draw()
+
+    @staticmethod
+    def _end_turn() -> None:
+        RenderSurface._is_turn_taken = False
 
     def _draw(self) -> None:
         if not self.isVisible():
