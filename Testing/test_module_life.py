@@ -1,8 +1,11 @@
 """The panel from its opening to the closing of the scene."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -211,3 +214,27 @@ def test_what_the_user_deletes_in_the_middle_is_no_error_anywhere(host, panel, s
     wait(host, panel)
     assert host.messages.texts("error") == []
     assert (tmp_path / "saved" / "report.html").is_file()
+
+
+def test_a_task_that_failed_lets_go_of_what_it_worked_on(host):
+    load_panel(host)
+    from LiverTumorAIModule.background import BackgroundTask
+
+    class LargeStudy:
+        pass
+
+    def spoil(_study):
+        raise ValueError("spoiled")
+
+    told, study = [], LargeStudy()
+    seen = weakref.ref(study)
+    gc.collect()
+    gc.disable()
+    try:
+        task = BackgroundTask(partial(spoil, study), told.append, lambda error: told.append(str(error)))
+        del study
+        host.wait_until(lambda: not task.is_running, 10)
+        assert told == ["spoiled"]
+        assert seen() is None, "freed at once, not at some later collection of garbage"
+    finally:
+        gc.enable()

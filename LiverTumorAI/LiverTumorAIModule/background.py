@@ -120,13 +120,13 @@ class BackgroundTask:
     def forget(self) -> None:
         """Hand nothing over any more."""
         self._timer.stop()
-        self._is_forgotten, self._result = True, None
+        self._is_forgotten, self._result, self._error = True, None, None
 
     def _run(self, function: Callable[[], Any]) -> None:
         try:
             result = function()
         except Exception as error:
-            self._error = error
+            self._error = None if self._is_forgotten else error
         else:
             # A whole study must not live on with an object that nobody waits for.
             self._result = None if self._is_forgotten else result
@@ -136,9 +136,11 @@ class BackgroundTask:
         if self._thread.is_alive():
             return
         self._timer.stop()
-        result, self._result = self._result, None
-        if self._error is not None:
-            self._on_error(self._error)
+        # An error's traceback holds the function's variables, a whole study perhaps, and this object too.
+        result, error = self._result, self._error
+        self._result = self._error = None
+        if error is not None:
+            self._on_error(error)
         else:
             self._on_done(result)
 
