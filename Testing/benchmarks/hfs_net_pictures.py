@@ -54,7 +54,7 @@ def drawn_tumour() -> tuple[RegisteredStudy, list[np.ndarray]]:
 
 
 def draw_rows(axes: np.ndarray, name: str, study: RegisteredStudy, masks: list[np.ndarray], models: ModelStore) -> None:
-    """A row for each tumour: the phases with the true outline, then probabilities over the portal venous phase."""
+    """A row for each tumour: the phases with the true outlines, then probabilities over the portal venous phase."""
     networks = {model: models.load(model) for model in (*PRIORS, FUSION)}
     liver, _ = known_liver(study, models, "auto", Progress())
     images = {phase: study.images[phase] for phase in PHASES}
@@ -72,7 +72,7 @@ def draw_rows(axes: np.ndarray, name: str, study: RegisteredStudy, masks: list[n
             axis.imshow(sitk.GetArrayViewFromImage(image)[z][box], **GREY)
             if probability is not None:
                 axis.imshow(sitk.GetArrayViewFromImage(probability)[z][box], cmap=colours, vmin=0, vmax=1, alpha=0.7)
-            axis.contour(mask[z][box], [0.5], colors="white", linewidths=0.7)
+            axis.contour(np.any(masks, axis=0)[z][box], [0.5], colors="white", linewidths=0.7)
             axis.set_title(title, fontsize=9)
             axis.set_xticks([])
             axis.set_yticks([])
