@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         findings = analysis.findings
         print(f"{patient}: {time.perf_counter() - begun:.1f} s, liver {findings.liver_volume_mm3 / 1000:.0f} ml")
         for lesion in findings.lesions:
-            share = lesion.type_probabilities[lesion.type]
+            share = lesion.probability
             place = ", ".join(f"{value:.0f}" for value in lesion.centroid_mm)
             print(
                 f"  {lesion.label}: {lesion.type} {share:.0%} ({lesion.certainty}), "
