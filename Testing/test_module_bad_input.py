@@ -13,10 +13,11 @@ import SimpleITK as sitk
 import test_cli
 from analytic_network import write_network
 from module_host import load_panel, table_texts, wait
-from slicer_host import Host
 from test_cli import BAD_STUDIES, write_phase
 
 from LiverTumorAILib.study import Phase
+
+pytest_plugins = ["module_fixtures"]
 
 images, study = test_cli.images, test_cli.study
 BUTTONS = ("loadButton", "sceneButton", "dicomButton")
@@ -33,21 +34,8 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def running():
-    with Host(size=(1280, 800)) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def panel(running):
     return load_panel(running)
-
-
-@pytest.fixture
-def host(running):
-    yield running
-    running.check()
-    running.messages.shown.clear()
 
 
 @pytest.fixture(scope="module")

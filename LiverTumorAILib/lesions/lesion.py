@@ -155,3 +155,9 @@ class Lesion:
     def probability(self) -> float:
         """Of its type, as `likely_types` says it."""
         return dict(self.likely_types).get(self.type, 0.0)
+
+    @property
+    def segment_name(self) -> str:
+        """Such as '1 HCC 92%'; a question mark after the type says uncertain."""
+        doubt = "?" if self.certainty is Certainty.UNCERTAIN else ""
+        return f"{self.label} {self.type.title}{doubt} {self.probability:.0%}"

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions.findings import Findings, Organ
-from LiverTumorAILib.lesions.lesion import Certainty, Lesion
+from LiverTumorAILib.lesions.lesion import Lesion
 from LiverTumorAILib.lesions.organs import whole_liver
 from LiverTumorAILib.lesions.terminology import LESION_TERMS, ORGAN_TERMS, Code, Term
 
@@ -126,11 +126,14 @@ def _organ_segment(organ: Organ) -> dict[str, object]:
 
 
 def _lesion_segment(lesion: Lesion) -> dict[str, object]:
-    doubt = "?" if lesion.certainty is Certainty.UNCERTAIN else ""
-    name = f"{lesion.label} {lesion.type.title}{doubt} {lesion.probability:.0%}"
     term = LESION_TERMS[lesion.type]
     return _segment(
-        lesion_segment_id(lesion.label), name, term, LESION_LAYER, lesion.label, tags=f"{UID_TAG}:{lesion.uid}|"
+        lesion_segment_id(lesion.label),
+        lesion.segment_name,
+        term,
+        LESION_LAYER,
+        lesion.label,
+        tags=f"{UID_TAG}:{lesion.uid}|",
     )
 
 

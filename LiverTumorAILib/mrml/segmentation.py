@@ -38,11 +38,8 @@ that it is seen to be uncertain.
 
 
 def lesion_name(lesion: Lesion, typed_by_hand: bool = False) -> str:
-    """Segment name of a lesion, such as '1 HCC 92%'; a question mark after the type says uncertain."""
-    if typed_by_hand:
-        return f"{lesion.label} {lesion.type.title}"
-    doubt = "?" if lesion.certainty is Certainty.UNCERTAIN else ""
-    return f"{lesion.label} {lesion.type.title}{doubt} {lesion.probability:.0%}"
+    """Segment name of a lesion, as in files; without probability where the reader set the type."""
+    return f"{lesion.label} {lesion.type.title}" if typed_by_hand else lesion.segment_name
 
 
 def lesion_segment_id(lesion: Lesion) -> str:
