@@ -153,6 +153,7 @@ def test_a_saved_scene_brings_slider_and_heatmaps_back(host, panel, scene, move,
     assert host.app.ioManager().loadScene(file)
     wait(host, panel)
     assert host.messages.texts("error") == []
+    assert panel.findings.review.selected is not None
     again = panel.findings.shown.original.heatmaps
     assert {name: np.array_equal(heatmaps[name], sitk.GetArrayViewFromImage(again[name])) for name in heatmaps} == (
         dict.fromkeys(heatmaps, True)

@@ -84,6 +84,10 @@ class FindingsPanel:
         self.results, self.shown = results, shown
         self.shown.paint(self.colours.palette)
         yield from self._beginning()
+        if self.shown.reading.lesions:
+            self.review.select(self.shown.reading.lesions[0].uid)
+            self._editSelected()
+            self.tellFollowers()
 
     def completing(self) -> Iterator[None]:
         """Show in the scene what can wait until the table and the outlines are there."""

@@ -127,7 +127,7 @@ class ReviewPanel:
         self.table.show([self._row(lesion) for lesion in reading.lesions] if reading else [])
         if self.selected is None:
             self._selected = None
-            if heir is not None:
+            if reading and heir is not None:
                 self.goTo(heir)
         self.table.select(self._selected)
         self.ui.reviewedLabel.text = wording.reviewed(reading) if reading else ""
