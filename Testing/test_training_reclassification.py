@@ -163,6 +163,17 @@ class TestSampler:
             volume, target = sampler(step)
             assert torch.isfinite(volume).all() and int(target.max()) < len(CLASSES)
 
+    def test_further_lesions_of_all_types_are_implanted_into_the_liver(self, data, tmp_path):
+        healthy = LiverFolder(CaseFolder(data / "training", ("case_2",)), BASE_CLASSES, tmp_path / "healthy")
+        recipe, types = replace(RECIPE, patch=(16, 32, 32), implant_share=1.0), set()
+        for step in range(20):
+            volume, target = ReclassificationSampler(recipe, healthy, CALM)(step)
+            types |= set(torch.unique(target).tolist())
+            assert (target[0][(volume[0, 4:] == 0).all(dim=0)] == 0).all()
+        assert len(types & set(range(1, CLASSES.index("liver")))) >= 4
+        bare = ReclassificationSampler(replace(recipe, implant_share=0.0), healthy, CALM)
+        assert all(set(torch.unique(bare(step)[1]).tolist()) <= {0, CLASSES.index("liver")} for step in range(5))
+
     def test_the_ablation_draws_patches_around_lesions_only(self, livers):
         bare = ReclassificationSampler(replace(WITHOUT_SHUFFLE, **SMALL), livers, CALM)
         assert bare.schemes == (Scheme.ORIGINAL_POSITIVE,)

@@ -111,12 +111,15 @@ class Implanter:
 
     def _region(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where lesions may lie, and parenchyma alone; bool (z, y, x)."""
-        indices = {name: self.classes.index(name) for name in ("liver", "hepatic_vessels", "portal_splenic_vein")}
-        parenchyma = np.isin(labels, (indices["liver"], UNSPLIT_LIVER))
-        portal = labels == indices["portal_splenic_vein"]
+        parenchyma = np.isin(labels, (self.classes.index("liver"), UNSPLIT_LIVER))
+        portal = self._of_class(labels, "portal_splenic_vein")
         if portal.any():
             portal &= ndimage.uniform_filter(parenchyma.astype(np.float32), _VESSEL_REACH) > 0.5
-        return parenchyma | portal | (labels == indices["hepatic_vessels"]), parenchyma
+        return parenchyma | portal | self._of_class(labels, "hepatic_vessels"), parenchyma
+
+    def _of_class(self, labels: np.ndarray, name: str) -> np.ndarray:
+        """Bool (z, y, x); nowhere if the labels know no such class."""
+        return labels == self.classes.index(name) if name in self.classes else np.zeros(labels.shape, bool)
 
     def _perfusion(
         self, rng: np.random.Generator, images: np.ndarray, labels: np.ndarray, parenchyma: np.ndarray
@@ -125,7 +128,7 @@ class Implanter:
         drawn = draw_perfusion(rng, Modality.CT, self.phases, 0.0)
         native = drawn.native.copy()
         concentration = {phase: table.copy() for phase, table in drawn.concentration.items()}
-        veins = np.isin(labels, [self.classes.index(name) for name in ("hepatic_vessels", "portal_splenic_vein")])
+        veins = self._of_class(labels, "hepatic_vessels") | self._of_class(labels, "portal_splenic_vein")
         shown = dict(zip(self.phases, images, strict=True))
         liver = {phase: _median(image[parenchyma]) for phase, image in shown.items()}
         if np.isfinite(liver.get(Phase.NON_CONTRAST, np.nan)):

@@ -13,7 +13,7 @@ CLASSES = ("background", *LESION_CLASSES, "liver")
 
 WITH_SHUFFLE = TrainingRecipe(
     name="multi_sensitivity_reclassification",
-    version="1",
+    version="2",
     title="3D U-Net that tells lesions from liver in patches of the liver alone, on up to four CT phases",
     inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
     classes=CLASSES,
@@ -25,8 +25,10 @@ WITH_SHUFFLE = TrainingRecipe(
     channels=(16, 32, 64, 96),
     encoder_convolutions=(1, 2, 2, 2),
     decoder_convolutions=(1, 2, 2),
-    steps=5000,
-    seed=6,
+    steps=12000,
+    ema=0.998,
+    implant_share=0.5,
+    seed=7,
 )
 
 WITHOUT_SHUFFLE = replace(

@@ -17,10 +17,12 @@ from LiverTumorAILib.training.augmentation import (
     Patch,
     apply_warp,
     augment_intensities,
+    delay_arterial,
     draw_warp,
     drop_phases,
 )
 from LiverTumorAILib.training.cases import UNKNOWN
+from LiverTumorAILib.training.implant import Implanter
 from LiverTumorAILib.training.recipe import TrainingRecipe
 from LiverTumorAILib.training.reclassification.livers import LiverCase, LiverFolder
 from LiverTumorAILib.training.reclassification.recipe import CLASSES, WITHOUT_SHUFFLE
@@ -115,7 +117,7 @@ def draw_patch(
 
 @dataclass(frozen=True)
 class ReclassificationSampler:
-    """Draws augmented patches of the liver alone, each scheme as often as the others.
+    """Draws augmented patches of the liver alone, each scheme as often as the others, some with further lesions.
 
     A step's patch depends on nothing but recipe, livers and step, so that a resumed training repeats it.
     """
@@ -137,11 +139,14 @@ class ReclassificationSampler:
         reference = next(names.index(phase) for phase in REFERENCE_ORDER if phase in names)
         geometry = Patch(recipe.patch, _MARGIN, recipe.spacing_mm, len(names), reference)
         patch = self._draw(rng, step, geometry.source_shape, progress)
+        if rng.random() < recipe.implant_share:
+            Implanter(tuple(names), CLASSES, recipe.spacing_mm).implant(rng, patch.images, patch.labels)
         warp = draw_warp(rng, self.augmentation, geometry)
         if warp is None:
             images, labels = (cut(array, _MARGIN, recipe.patch, 0) for array in (patch.images, patch.labels))
         else:
             images, labels = apply_warp(warp, patch.images, patch.labels, recipe.patch)
+        delay_arterial(rng, self.augmentation, images, names)
         augment_intensities(rng, self.augmentation, images)
         drop_phases(rng, self.augmentation, images)
         images, labels = mask_to_liver(images, labels, _outline(rng, labels > 0))
