@@ -13,6 +13,7 @@ from LiverTumorAILib.lesions.instances import find_instances
 from LiverTumorAILib.lesions.organs import (
     lesion_type_of_class,
     organ_of_class,
+    require_agreement,
     require_liver,
     require_plausible_liver,
     separate_organs,
@@ -196,3 +197,15 @@ def test_what_is_larger_than_any_liver_is_none():
     everything = np.full((40, 100, 160), True)
     with pytest.raises(LiverTumorAIError, match="No liver found"):
         require_plausible_liver(everything, np.ones(everything.shape), image)
+
+
+@pytest.mark.parametrize("known", ["liver", "HCC", "hepatic_vessels"])
+def test_what_a_second_network_hardly_knows_as_liver_is_none(known):
+    classes = ("background", "stomach", known)
+    liver = np.zeros((4, 10, 10), bool)
+    liver[:, :, 5:] = True
+    labels = np.where(liver, 2, 0).astype(np.uint8)
+    require_agreement(liver, labels, classes)
+    labels[1:, :, 5:] = 1
+    with pytest.raises(LiverTumorAIError, match="second network takes 25% of"):
+        require_agreement(liver, labels, classes)

@@ -18,6 +18,7 @@ from LiverTumorAILib.lesions.instances import find_instances
 from LiverTumorAILib.lesions.organs import (
     lesion_type_of_class,
     organs_around,
+    require_agreement,
     require_liver,
     require_plausible_liver,
     separate_organs,
@@ -149,7 +150,7 @@ def segment_liver(
     Raises
     ------
     LiverTumorAIError
-        If there is no liver, or what looks like one cannot be one.
+        If there is no liver, or what looks like one cannot be one, or is none to the cascade's network.
 
     """
     # A tumour whose type is doubtful is a tumour all the same.
@@ -158,6 +159,7 @@ def segment_liver(
     progress.update(0.5)
     if liver is not None:
         mask = sitk.GetArrayFromImage(liver.mask) > 0
+        require_agreement(mask, class_labels, maps.classes)
         organs, lesions = organs_around(class_labels, maps.classes, mask)
     else:
         organs, lesions = separate_organs(class_labels, maps.classes)

@@ -23,6 +23,10 @@ MIDLINE_MM = 15.0
 DOUBTFUL_PROBABILITY = 0.8
 """Mean liver probability that the base network reaches in real livers, but not in a pelvis."""
 
+LEAST_AGREEMENT = 0.3
+"""Share of a liver that another network takes for liver too: at least .9 in real livers, at most .2 in other parts of
+real CT that liver networks took for one."""
+
 SMALLEST_PART = 0.15
 """Share of the largest part below which a separate part is no liver."""
 
@@ -184,6 +188,28 @@ def require_plausible_liver(liver: np.ndarray, probability: np.ndarray, image: s
     if volume_ml > LARGEST_LIVER_ML or doubtful:
         raise LiverTumorAIError(
             f"No liver found in the field of view: what looks like one ({volume_ml:.0f} ml) lies or measures wrongly",
+            advice="Choose a study of the upper abdomen",
+        )
+
+
+def require_agreement(liver: np.ndarray, class_labels: np.ndarray, classes: Sequence[str]) -> None:
+    """Raise LiverTumorAIError if the network that looks for lesions knows nearly nothing of a liver as liver.
+
+    Parameters
+    ----------
+    liver: numpy.ndarray
+        bool (z, y, x), not empty.
+    class_labels: numpy.ndarray
+        uint8 (z, y, x), index into `classes`.
+    classes: sequence of str
+        Names of organs and lesion types.
+
+    """
+    belongs = [organ_of_class(name) in {Organ.LIVER, *VESSELS} or bool(lesion_type_of_class(name)) for name in classes]
+    share = np.array(belongs)[class_labels[liver]].mean()
+    if share < LEAST_AGREEMENT:
+        raise LiverTumorAIError(
+            f"No liver found in the field of view: a second network takes {share:.0%} of what looks like one for liver",
             advice="Choose a study of the upper abdomen",
         )
 

@@ -16,10 +16,12 @@ import SimpleITK as sitk
 from real_liver import DATA
 from scipy import ndimage
 
+from LiverTumorAILib.cascades.base import known_liver, segment_liver
 from LiverTumorAILib.errors import LiverTumorAIError
-from LiverTumorAILib.inference import ModelStore
+from LiverTumorAILib.inference import ModelStore, predict_probabilities
 from LiverTumorAILib.inference.liver import find_liver
-from LiverTumorAILib.lesions.organs import require_liver, require_plausible_liver
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
 
 DISTANCE_MM = 15.0
 LEAST_MM = 45.0
@@ -55,12 +57,13 @@ def parts_without_liver(image: sitk.Image, liver: np.ndarray) -> Iterator[tuple[
 
 
 def verdict(image: sitk.Image, models: ModelStore) -> str:
-    """What the cascades would say of an image's liver."""
-    liver = find_liver(image, models)
+    """What the base cascade would say of the liver of a CT whose phase nobody knows."""
+    phase = Phase.PORTAL_VENOUS
+    study = RegisteredStudy(Study(Modality.CT, (StudyVolume(image, phase),)), phase, {phase: image})
     try:
-        require_liver(liver.volume_ml)
-        mask, probability = (sitk.GetArrayViewFromImage(part) for part in (liver.mask, liver.probability))
-        require_plausible_liver(mask > 0, probability, image)
+        liver, _ = known_liver(study, models, "auto")
+        maps = predict_probabilities(models.load("base_unet"), study.images, region=liver.mask)
+        segment_liver(image, maps, liver=liver)
     except LiverTumorAIError as error:
         return f"refused: {str(error).splitlines()[0]}"
     return f"LIVER of {liver.volume_ml:.0f} ml, confidence {liver.confidence:.2f}"
