@@ -1,6 +1,7 @@
 """Tables I-V and Figures 10 and 11 of the multi-sensitivity paper on held-out phantoms.
 
     python Testing/benchmarks/multi_sensitivity.py [--cases 200] [--validation 20] [--work runs/multi-sensitivity]
+        [--models FOLDER]
 
 Two thirds of the patients have a malignant leading lesion, a tenth none at all. Phantoms (seeds 50000 and up, which
 no training or selection saw) are generated and registered once; each is then seen once by both networks in the
@@ -176,6 +177,9 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--validation", type=int, default=20, help="cases on which the baseline's size filter is tuned")
     parser.add_argument("--work", type=Path, default=Path("runs/multi-sensitivity"))
+    parser.add_argument(
+        "--models", type=Path, help=f"model store, for the ablation one that holds {WITHOUT_SHUFFLE}; default: what ships"
+    )
     parser.add_argument("--prepare-only", action="store_true")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -183,7 +187,7 @@ def main() -> None:
     test, validation = ([prepare(seed, arguments.work) for seed in part] for part in wanted)
     if arguments.prepare_only:
         return
-    models, tables, seconds = ModelStore(), {}, []
+    models, tables, seconds = ModelStore(arguments.models), {}, []
     for setting in (DIAGNOSIS, SCREENING):
         kept: dict[str, list[KeptCase]] = {}
         for name, folders in (("test", test), ("validation", validation)):
