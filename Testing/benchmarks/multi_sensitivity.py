@@ -177,9 +177,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--validation", type=int, default=20, help="cases on which the baseline's size filter is tuned")
     parser.add_argument("--work", type=Path, default=Path("runs/multi-sensitivity"))
-    parser.add_argument(
-        "--models", type=Path, help=f"model store, for the ablation one that holds {WITHOUT_SHUFFLE}; default: what ships"
-    )
+    parser.add_argument("--models", type=Path, help="model store; the ablation needs one with its network, too")
     parser.add_argument("--prepare-only", action="store_true")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
