@@ -10,13 +10,15 @@ from conftest import ROOT
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
+import SimpleITK as sitk
 from module_host import load_panel
 from PySide6.QtCore import QTranslator
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QTableWidget, QWidget
 from slicer_host import Host
 
-from LiverTumorAILib.lesions import Certainty, LesionType
+from LiverTumorAILib.lesions import Certainty, LesionType, Organ
 from LiverTumorAILib.measurement.lirads import major_features
+from LiverTumorAILib.mrml.segmentation import segment_mask, set_segment_mask
 from LiverTumorAILib.mrml.windows import WindowPreset
 from LiverTumorAILib.registration import Verdict
 from LiverTumorAILib.review.reading import ReviewState
@@ -188,9 +190,17 @@ def test_the_whole_window_speaks_the_language_of_the_application(translated):
     assert translated.ui.reviewedLabel.text() == "«0 of 3 reviewed»"
 
 
+@pytest.mark.parametrize(("segment", "step"), [("lesion-2", "«edit of lesion 2»"), ("liver", "«edit of «liver»»")])
+def test_undo_names_an_edit_in_the_language_of_the_application(translated, segment, step):
+    node = translated.findings.shown.segmentation
+    set_segment_mask(node, segment, sitk.BinaryErode(segment_mask(node, segment), (1, 1, 1)))
+    translated.findings.editing.settle()
+    assert translated.ui.undoButton.toolTip() == f"«Undo: {step}»"
+
+
 def test_every_word_of_the_librarys_lists_can_be_translated(translated):
     from LiverTumorAIModule.terms import TERMS
 
-    titles = {item.title for kind in (LesionType, Phase) for item in kind}
+    titles = {item.title for kind in (LesionType, Organ, Phase) for item in kind}
     values = {item.value for kind in (Certainty, ReviewState, Verdict, WindowPreset) for item in kind}
     assert set(TERMS) == titles | values

@@ -14,10 +14,10 @@ from LiverTumorAILib.lesions import LesionType, Organ  # noqa: E402
 from LiverTumorAILib.lesions.terminology import LESION_TERMS  # noqa: E402
 from LiverTumorAILib.mrml.display import Group, segments_of, set_group_visible  # noqa: E402
 from LiverTumorAILib.mrml.edits import EditObserver  # noqa: E402
-from LiverTumorAILib.mrml.findings_scene import show_findings  # noqa: E402
 from LiverTumorAILib.mrml.geometry import image_from_oriented, index_to_ras, oriented_image_data  # noqa: E402
 from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
 from LiverTumorAILib.mrml.segmentation import segment_mask, set_segment_mask  # noqa: E402
+from LiverTumorAILib.mrml.showing import show_findings  # noqa: E402
 from LiverTumorAILib.mrml.volumes import AIR_HU, show_volume  # noqa: E402
 from LiverTumorAILib.study import Modality, Phase  # noqa: E402
 

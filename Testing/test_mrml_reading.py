@@ -10,9 +10,9 @@ slicer = pytest.importorskip("slicer", reason="needs slicer-core (extra 'window'
 from LiverTumorAILib.errors import LiverTumorAIError  # noqa: E402
 from LiverTumorAILib.lesions import LesionType, Organ  # noqa: E402
 from LiverTumorAILib.lesions.terminology import LESION_TERMS  # noqa: E402
-from LiverTumorAILib.mrml.findings_scene import restore_findings, show_findings  # noqa: E402
 from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
 from LiverTumorAILib.mrml.segmentation import segment_mask, set_segment_mask  # noqa: E402
+from LiverTumorAILib.mrml.showing import restore_findings, show_findings  # noqa: E402
 from LiverTumorAILib.review.corrections import same_voxels  # noqa: E402
 from LiverTumorAILib.review.files import read_reading, write_reading  # noqa: E402
 from LiverTumorAILib.review.reading import box_image  # noqa: E402

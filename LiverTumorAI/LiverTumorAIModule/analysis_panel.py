@@ -107,7 +107,7 @@ class AnalysisPanel:
 
     def showScene(self) -> None:
         """Hand on the review that the scene holds, if it holds one."""
-        from LiverTumorAILib.mrml.findings_scene import restore_findings
+        from LiverTumorAILib.mrml.showing import restore_findings
 
         shown = restore_findings(slicer.mrmlScene)
         if shown is None:

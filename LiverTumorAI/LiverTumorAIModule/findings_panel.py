@@ -59,7 +59,7 @@ class FindingsPanel:
 
         What a reader sees first comes first: see `completing`.
         """
-        from LiverTumorAILib.mrml.findings_scene import showing_findings
+        from LiverTumorAILib.mrml.showing import showing_findings
 
         self.clear()
         yield
@@ -217,8 +217,17 @@ class FindingsPanel:
         if self.shown is None:
             return
         for segment_id in sorted(segment_ids):
-            self.shown.follow_edit(segment_id)
+            self.shown.follow_edit(segment_id, self._edit(segment_id))
         self.followReading()
+
+    def _edit(self, segment_id: str) -> str:
+        """The edit of a segment, in words."""
+        from LiverTumorAILib.mrml.segmentation import organ_of_segment
+
+        lesion, organ = self.shown.lesion_of_segment(segment_id), organ_of_segment(segment_id)
+        if lesion is not None:
+            return _("edit of lesion {number}").format(number=lesion.label)
+        return _("edit of {organ}").format(organ=term(organ.title) if organ else segment_id)
 
     def _fillPhases(self) -> None:
         combo = self.ui.shownPhaseComboBox

@@ -84,8 +84,8 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
 
 def load_libraries() -> None:
     """Load the parts of the library that the panel needs to show findings: they take a second."""
-    import LiverTumorAILib.mrml.findings_scene
     import LiverTumorAILib.mrml.saved_evidence
+    import LiverTumorAILib.mrml.showing
     import LiverTumorAILib.report.summary
     import LiverTumorAILib.report.thumbnail
     import LiverTumorAILib.review.corrections

@@ -110,7 +110,8 @@ class SensitivityPanel:
                 # The slider, or the reader, went on meanwhile.
                 self._timer.start()
                 return
-            self._task = InTurns(self._showing(shown.doing_sensitivity(reading, found)), ended, self._fail)
+            parts = shown.doing_sensitivity(_("change of sensitivity"), reading, found)
+            self._task = InTurns(self._showing(parts), ended, self._fail)
             self._task.start()
 
         def ended() -> None:

@@ -31,13 +31,20 @@ TERMS = {
     "green": _("green"),
     "check": _("check"),
     "failed": _("failed"),
+    "liver": _("liver"),
+    "hepatic vessels": _("hepatic vessels"),
+    "portal and splenic vein": _("portal and splenic vein"),
+    "gallbladder": _("gallbladder"),
+    "spleen": _("spleen"),
+    "pancreas": _("pancreas"),
+    "stomach": _("stomach"),
     "Liver": _("Liver"),
     "Liver, narrow": _("Liver, narrow"),
     "Soft tissue": _("Soft tissue"),
     "Lung": _("Lung"),
     "Bone": _("Bone"),
 }
-"""By the library's title: types, certainty, phases, review states, verdicts of registrations, windows."""
+"""By the library's title: types, certainty, phases, review states, verdicts of registrations, organs, windows."""
 
 
 def term(title: str) -> str:

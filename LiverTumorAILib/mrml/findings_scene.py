@@ -1,6 +1,6 @@
 """Findings, their images and the reader's work on them in a scene, kept together by one handle."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import SimpleITK as sitk
@@ -9,8 +9,8 @@ import slicer
 from LiverTumorAILib.lesions import Findings, Lesion, Organ, Point
 from LiverTumorAILib.lesions.terminology import STANDARD_PALETTE, Palette
 from LiverTumorAILib.mrml import markups, views
-from LiverTumorAILib.mrml.nodes import find_owned, owned_nodes, put_in_folder, remove_folder, remove_owned
-from LiverTumorAILib.mrml.saved_reading import VOLUME_PREFIX, read_scene, save_reading
+from LiverTumorAILib.mrml.nodes import find_owned, remove_folder, remove_owned
+from LiverTumorAILib.mrml.saved_reading import VOLUME_PREFIX, save_reading
 from LiverTumorAILib.mrml.segmentation import (
     SEGMENTATION_ROLE,
     add_lesion_segment,
@@ -21,15 +21,13 @@ from LiverTumorAILib.mrml.segmentation import (
     paint,
     segment_mask,
     set_segment_mask,
-    showing_segmentation,
     style_lesion_segment,
 )
-from LiverTumorAILib.mrml.volumes import show_volume
 from LiverTumorAILib.review.corrections import Corrector, same_voxels
 from LiverTumorAILib.review.grow import grow_lesion
 from LiverTumorAILib.review.history import History
 from LiverTumorAILib.review.organs import organ_masks, with_organs
-from LiverTumorAILib.review.reading import Reading, ReviewState, begin_reading, reviewed_findings, summary_of
+from LiverTumorAILib.review.reading import Reading, ReviewState, reviewed_findings, summary_of
 from LiverTumorAILib.study import Phase
 
 STUDY_FOLDER = "Liver study"
@@ -188,14 +186,14 @@ class SceneFindings:
         self.history.do(what, reading)
         self._follow(before)
 
-    def doing_sensitivity(self, reading: Reading, findings: Findings) -> Iterator[None]:
+    def doing_sensitivity(self, what: str, reading: Reading, findings: Findings) -> Iterator[None]:
         """Go on to a reading at another sensitivity, of these findings, then show lesion after lesion.
 
-        Moves in a row are one step. The reading may go on meanwhile.
+        Moves in a row, which bear the same words `what`, are one step. The reading may go on meanwhile.
         """
         before = self.reading
         self._at[reading.factor] = findings
-        self.history.go_on("change of sensitivity", reading)
+        self.history.go_on(what, reading)
         yield
         yield from self._following(before)
 
@@ -211,8 +209,14 @@ class SceneFindings:
         self.history.redo()
         self._follow(before)
 
-    def follow_edit(self, segment_id: str) -> Lesion | None:
+    def follow_edit(self, segment_id: str, what: str = "edit") -> Lesion | None:
         """Take over an edited lesion or organ segment; voxels of other lesions are given back to them.
+
+        Parameters
+        ----------
+        segment_id: str
+        what: str
+            Names the step in words.
 
         Returns
         -------
@@ -224,16 +228,16 @@ class SceneFindings:
         if self.segmentation is None:
             return None
         if lesion is None:
-            self._follow_organ_edit(organ_of_segment(segment_id))
+            self._follow_organ_edit(organ_of_segment(segment_id), what)
             return None
         mask = segment_mask(self.segmentation, segment_id)
-        self.do(f"edit of lesion {lesion.label}", self.corrector.draw(self.reading, lesion.uid, mask))
+        self.do(what, self.corrector.draw(self.reading, lesion.uid, mask))
         kept = self.reading.masks.get(lesion.uid)
         if kept is not None and not same_voxels(kept, mask):
             set_segment_mask(self.segmentation, segment_id, kept)
         return self.lesion(lesion.uid)
 
-    def _follow_organ_edit(self, organ: Organ | None) -> None:
+    def _follow_organ_edit(self, organ: Organ | None, what: str) -> None:
         known = self._organ_mask(organ, self.reading)
         if known is None:
             return
@@ -241,7 +245,7 @@ class SceneFindings:
         # An organ that was erased is one voxel that is not filled.
         mask = mask if mask is not None else known[:1, :1, :1] * 0
         if not same_voxels(known, mask):
-            self.do(f"edit of {organ.title}", self.reading.with_organ(organ, mask))
+            self.do(what, self.reading.with_organ(organ, mask))
 
     def _organ_mask(self, organ: Organ | None, reading: Reading) -> sitk.Image | None:
         return reading.organs.get(organ, self._organs.get(organ))
@@ -330,87 +334,3 @@ class SceneFindings:
         remove_owned(self._scene)
         for folder in (markups.AXES_FOLDER, STUDY_FOLDER):
             remove_folder(self._scene, folder)
-
-
-def show_findings(
-    findings: Findings,
-    images: Mapping[Phase, sitk.Image],
-    scene: slicer.vtkMRMLScene,
-    reading: Reading | None = None,
-) -> SceneFindings:
-    """Show registered phases, segments and axes; see `showing_findings`."""
-    parts = showing_findings(findings, images, scene, reading)
-    while True:
-        try:
-            next(parts)
-        except StopIteration as end:
-            for _part in end.value.completing():
-                pass
-            return end.value
-
-
-def showing_findings(
-    findings: Findings,
-    images: Mapping[Phase, sitk.Image],
-    scene: slicer.vtkMRMLScene,
-    reading: Reading | None = None,
-    organs: Mapping[Organ, sitk.Image] | None = None,
-    *,
-    palette: Palette = STANDARD_PALETTE,
-) -> Generator[None, None, SceneFindings]:
-    """Show registered phases and segments in short parts, so that a window can live between them.
-
-    Showing other findings updates the same nodes. Axes come with `SceneFindings.completing`.
-
-    Parameters
-    ----------
-    findings: Findings
-    images: Mapping[Phase, SimpleITK.Image]
-        Registered phases on the reference grid (LPS, mm); must hold the reference phase.
-    scene: vtkMRMLScene
-    reading: Reading, optional
-        An earlier reading of these findings to go on with.
-    organs: Mapping[Organ, SimpleITK.Image], optional
-        Their `organ_masks`, if they are at hand.
-    palette: Palette
-
-    """
-    reading, organs = reading or begin_reading(findings), organs or organ_masks(findings)
-    roles = frozenset(VOLUME_PREFIX + phase for phase in images)
-    remove_owned(scene, keep=roles, prefix=VOLUME_PREFIX)
-    for phase, image in images.items():
-        node = show_volume(scene, image, findings.modality, phase=phase, name=phase.title, role=VOLUME_PREFIX + phase)
-        put_in_folder(scene, node, STUDY_FOLDER)
-        yield
-    shown = SceneFindings(scene, findings, images, reading, organs, palette=palette)
-    shown.show_phase(findings.reference_phase)
-    yield
-    reference = shown.volume(findings.reference_phase)
-    segmentation = yield from showing_segmentation(scene, findings, reference, reading, organs, palette=palette)
-    put_in_folder(scene, segmentation, STUDY_FOLDER)
-    yield
-    yield from markups.removing_axes(scene, but=reading.lesions)
-    save_reading(scene, findings, reading)
-    return shown
-
-
-def restore_findings(scene: slicer.vtkMRMLScene) -> SceneFindings | None:
-    """The findings that a saved scene brought back, its nodes as they are; None if it holds none.
-
-    Raises
-    ------
-    LiverTumorAIError
-        If what it holds is not complete.
-
-    """
-    saved = read_scene(scene)
-    if saved is None:
-        return None
-    nodes = owned_nodes(scene)
-    for lesion in saved.reading.lesions:
-        axis = nodes.get(markups.axis_role(lesion, "long"))
-        if axis is None or axis.GetNumberOfControlPoints() < 2:
-            markups.update_axes(scene, lesion)
-    shown = SceneFindings(scene, saved.findings, saved.images, saved.reading, saved.organs)
-    shown.show_axes(True)
-    return shown
