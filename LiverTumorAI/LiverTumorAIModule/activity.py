@@ -56,6 +56,8 @@ class Activity:
         """Tell the user what went wrong, in the panel and in a dialog."""
         self.ui.progressBar.visible = False
         self.say(text)
+        # The panel behind the dialog shows what can be done now.
+        self.on_changed()
         slicer.util.errorDisplay(text)
 
     def start(self, job: Job, on_event: Callable[[Event], None]) -> None:

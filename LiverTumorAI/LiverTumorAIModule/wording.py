@@ -137,8 +137,9 @@ def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
 
 
 def short_place(place: str) -> str:
-    """A lesion's place where room is short: 'right VII/VIII, subcapsular'; the lines below tell vessels too."""
-    parts = place.replace(" lobe, about", "").split(", ")
+    """A lesion's place where room is short: 'right VII/VIII, subcaps.'; the lines below tell vessels too."""
+    place = place.replace("between the lobes, about ", "").replace(" lobe, about", "")
+    parts = place.replace("subcapsular", "subcaps.").split(", ")
     return ", ".join(part for part in parts if not part.endswith(" mm"))
 
 
