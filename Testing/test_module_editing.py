@@ -145,6 +145,8 @@ def test_a_click_on_a_missed_lesion_draws_it(host, fresh, scene):
     drawn = fresh.findings.shown.reading.masks[fresh.findings.review.selected.uid]
     ratio = sitk.GetArrayFromImage(drawn).sum() / sitk.GetArrayFromImage(before).sum()
     assert ratio == pytest.approx(1, abs=0.1)
+    host.process_events(0.1)
+    assert fresh.ui.heatmapComboBox.currentText() == "none: no network found it"
     assert not fresh.ui.addLesionButton.isChecked()
     assert "clicked point" not in owned_nodes(scene)
 

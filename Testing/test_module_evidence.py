@@ -120,6 +120,7 @@ def test_the_heatmap_follows_the_selected_lesion(host, panel):
     assert node.GetName().startswith("Spoke for metastasis")
     click_row(panel.ui.lesionTable, 2)
     assert not panel.ui.heatmapButton.isEnabled()
+    assert panel.ui.heatmapComboBox.currentText() == "none was made"
     red = host.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
     assert red.GetForegroundVolumeID() is None
 

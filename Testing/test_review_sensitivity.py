@@ -13,6 +13,7 @@ from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.lesions import LesionType
 from LiverTumorAILib.review.corrections import Corrector
 from LiverTumorAILib.review.files import read_reading, write_reading
+from LiverTumorAILib.review.heatmaps import heatmaps_of
 from LiverTumorAILib.review.history import History
 from LiverTumorAILib.review.reading import ReviewState, begin_reading, labels_of
 from LiverTumorAILib.review.sensitivity import LiveSensitivity
@@ -68,6 +69,57 @@ def test_a_lesion_keeps_number_and_uid_also_when_it_comes_back(live, reading, fi
         assert after.measurement.volume_mm3 == before.measurement.volume_mm3
         name = after.heatmap
         assert np.array_equal(*(sitk.GetArrayFromImage(one.heatmaps[name]) for one in (again, findings)))
+
+
+@pytest.fixture
+def explained(findings):
+    """The findings as a network leaves them that can tell what spoke for a type, and what for the second one."""
+    lesions = tuple(replace(each, opposing_heatmap=f"lesion-{each.label}-opposing.nii.gz") for each in findings.lesions)
+    maps = {name: each * 0.5 for name, each in findings.heatmaps.items()}
+    maps |= {each.opposing_heatmap: maps[each.heatmap] * 0.5 for each in lesions}
+    return replace(findings, lesions=lesions, heatmaps=maps)
+
+
+def test_what_spoke_for_a_type_is_shown_at_all_sensitivities_at_which_it_is_the_type(study, reading, explained):
+    second = next(each for each in explained.lesions if each.uid == near(reading, CYST).uid)
+    other = replace(second, type_probabilities={LesionType.CYST: 0.6, LesionType.ICC: 0.4})
+    findings = replace(explained, lesions=tuple(other if each is second else each for each in explained.lesions))
+    live = LiveSensitivity(findings, study.images)
+    now = begin_reading(findings).with_type(near(reading, HCC).uid, LesionType.ICC)
+    for factor in (1.0, 10.0):
+        now, findings = live.at(factor, now, findings)
+    for place, first, count in (
+        (HCC, "Spoke for HCC", 2),
+        (FAINT, "Spoke for metastasis", 2),
+        (CYST, "Probability of cyst", 1),
+    ):
+        lesion = near(now, place)
+        shown = heatmaps_of(lesion, now.masks[lesion.uid], findings)
+        assert (next(iter(shown)), len(shown)) == (first, count)
+        if count == 2:
+            analyzed = explained.heatmaps[f"lesion-{lesion.label}.nii.gz"]
+            assert np.array_equal(*map(sitk.GetArrayFromImage, (shown[first](), analyzed)))
+
+
+def test_a_lesion_that_the_reader_added_shows_where_the_network_saw_its_type(study, reading, findings):
+    hcc, corrector = near(reading, HCC), Corrector(findings.lesion_labels, study.images)
+    mask = reading.masks[hcc.uid]
+    added = corrector.add(reading.without(hcc.uid), mask, {LesionType.HCC: 0.7, LesionType.CYST: 0.3})
+    lesion = added.lesions[-1]
+    ((title, make),) = heatmaps_of(lesion, mask, findings).items()
+    assert title == "Probability of HCC"
+    assert np.array_equal(*map(sitk.GetArrayFromImage, (make(), findings.heatmaps[hcc.heatmap])))
+    assert heatmaps_of(replace(lesion, type=LesionType.FNH), mask, findings) == {}, "the network does not know it"
+    assert heatmaps_of(lesion, mask, replace(findings, sensitivity=None)) == {}
+
+
+def test_parts_of_a_lesion_have_the_map_of_the_whole(study, reading, findings):
+    hcc, cyst = near(reading, HCC), near(reading, CYST)
+    corrector = Corrector(findings.lesion_labels, study.images)
+    parted = corrector.split(corrector.merge(reading, hcc.uid, cyst.uid), hcc.uid)
+    whole = heatmaps_of(hcc, reading.masks[hcc.uid], findings)
+    for part in (parted.lesion(hcc.uid), parted.lesions[-1]):
+        assert list(heatmaps_of(part, parted.masks[part.uid], findings)) == list(whole)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import slicer
+from slicer.i18n import tr as _
 
 from LiverTumorAIModule.view_keys import Keys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import SimpleNamespace
+
+    import SimpleITK as sitk
 
     from LiverTumorAIModule.findings_panel import FindingsPanel
 
@@ -48,19 +52,18 @@ class HeatmapPanel:
         """Show the heatmap of the selected lesion where it is wanted and there is one."""
         from LiverTumorAILib.mrml.heatmaps import hide_heatmap, show_heatmap
 
-        titles = self._titles()
-        self._fillKinds(tuple(titles.values()))
-        self.ui.heatmapButton.enabled = bool(titles)
-        if not titles or not self.ui.heatmapButton.checked:
+        maps = self._maps()
+        self._fillKinds(tuple(maps) or (self._why_none(),))
+        self.ui.heatmapButton.enabled = bool(maps)
+        self.ui.heatmapComboBox.enabled = len(maps) > 1
+        if not maps or not self.ui.heatmapButton.checked:
             hide_heatmap(slicer.mrmlScene)
             return
-        name, title = list(titles.items())[max(self.ui.heatmapComboBox.currentIndex, 0)]
-        heatmap = self._findings.shown.original.heatmaps[name]
-        show_heatmap(slicer.mrmlScene, heatmap, title, self.ui.heatmapOpacitySlider.value)
+        title, make = list(maps.items())[max(self.ui.heatmapComboBox.currentIndex, 0)]
+        show_heatmap(slicer.mrmlScene, make(), title, self.ui.heatmapOpacitySlider.value)
 
     def _fillKinds(self, titles: tuple[str, ...]) -> None:
         combo = self.ui.heatmapComboBox
-        combo.enabled = len(titles) > 1
         if titles == tuple(combo.itemText(index) for index in range(combo.count)):
             return
         chosen = combo.currentIndex
@@ -71,14 +74,17 @@ class HeatmapPanel:
         combo.currentIndex = min(max(chosen, 0), len(titles) - 1)
         combo.blockSignals(False)
 
-    def _titles(self) -> dict[str, str]:
-        """What the heatmaps of the selected lesion show, by file; they are of the types that the networks saw."""
-        from LiverTumorAILib.explanation.titles import heatmap_titles
+    def _maps(self) -> dict[str, Callable[[], sitk.Image]]:
+        """What can be shown of the selected lesion, by title."""
+        from LiverTumorAILib.review.heatmaps import heatmaps_of
 
-        selected = self._findings.review.selected if self._findings.shown else None
+        shown, selected = self._findings.shown, self._findings.review.selected
+        return heatmaps_of(selected, shown.reading.masks[selected.uid], shown.original) if selected else {}
+
+    def _why_none(self) -> str:
+        """Why the selected lesion has no heatmap, in words."""
+        shown, selected = self._findings.shown, self._findings.review.selected
         if selected is None:
-            return {}
-        analyzed = self._findings.shown.original
-        lesion = next((lesion for lesion in analyzed.lesions if lesion.uid == selected.uid), None)
-        titles = heatmap_titles(lesion, analyzed.heatmaps) if lesion else {}
-        return {name: title for name, title in titles.items() if name in analyzed.heatmaps}
+            return ""
+        is_found = any(lesion.uid == selected.uid for lesion in shown.original.lesions)
+        return _("none was made") if is_found else _("none: no network found it")

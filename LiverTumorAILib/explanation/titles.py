@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LiverTumorAILib.explanation.colours import FAINTEST
-from LiverTumorAILib.lesions import Lesion
+from LiverTumorAILib.lesions import Lesion, LesionType
 
 
 def heatmap_titles(lesion: Lesion, heatmaps: Mapping[str, sitk.Image] | None = None) -> dict[str, str]:
@@ -17,12 +17,23 @@ def heatmap_titles(lesion: Lesion, heatmaps: Mapping[str, sitk.Image] | None = N
     if not lesion.heatmap:
         return {}
     if not lesion.opposing_heatmap:
-        return {lesion.heatmap: f"Probability of {lesion.type.title}"}
-    others = {kind: share for kind, share in lesion.type_probabilities.items() if kind is not lesion.type}
-    against = f"for {max(others, key=others.get).title} instead" if others else f"against {lesion.type.title}"
+        return {lesion.heatmap: probability_title(lesion.type)}
+    second = second_type(lesion)
+    against = f"for {second.title} instead" if second else f"against {lesion.type.title}"
     shown = (heatmaps or {}).get(lesion.opposing_heatmap)
     faint = shown is not None and np.max(sitk.GetArrayViewFromImage(shown)) < FAINTEST
     return {
         lesion.heatmap: f"Spoke for {lesion.type.title}",
         lesion.opposing_heatmap: f"Nothing spoke {against}" if faint else f"Spoke {against}",
     }
+
+
+def second_type(lesion: Lesion) -> LesionType | None:
+    """The most probable type beside a lesion's own; None where a network knows one type only."""
+    others = {kind: share for kind, share in lesion.type_probabilities.items() if kind is not lesion.type}
+    return max(others, key=others.get, default=None)
+
+
+def probability_title(kind: LesionType) -> str:
+    """What a heatmap shows that tells where a network sees a type."""
+    return f"Probability of {kind.title}"

@@ -108,7 +108,7 @@ class Corrector:
         lesion = reading.lesion(uid)
         reading = reading.with_lesion(remeasure(lesion, first, self.images), first).touched(uid)
         for part in others:
-            piece = replace(lesion, uid=generate_uid(), label=self._next_label(reading), heatmap="")
+            piece = replace(lesion, uid=generate_uid(), label=self._next_label(reading))
             piece = remeasure(piece, part, self.images)
             reading = reading.with_lesion(piece, part).with_state(piece.uid, ReviewState.NEW)
             if uid in reading.typed_by_hand:

@@ -7,13 +7,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from LiverTumorAILib.cascades.multi_sensitivity import SensitivityControl
-from LiverTumorAILib.explanation import probability_heatmap
+from LiverTumorAILib.explanation.titles import second_type
 from LiverTumorAILib.lesions import Findings, Lesion, LesionType
 from LiverTumorAILib.lesions.joint import renumbered
-from LiverTumorAILib.lesions.organs import lesion_type_of_class
 from LiverTumorAILib.lesions.sensitivity import LesionProbabilities
 from LiverTumorAILib.review.boxes import box_of
 from LiverTumorAILib.review.corrections import Corrector, same_voxels
+from LiverTumorAILib.review.heatmaps import seen_type
 from LiverTumorAILib.review.reading import Reading, begin_reading
 from LiverTumorAILib.review.remeasure import remeasure
 from LiverTumorAILib.study import Phase
@@ -45,6 +45,8 @@ class LiveSensitivity:
         self._control = SensitivityControl.around_liver(findings, images)
         self._corrector = Corrector(findings.lesion_labels, images)
         self._known = _Places(findings.lesion_labels)
+        self._explained = {lesion.uid: lesion for lesion in findings.lesions if lesion.opposing_heatmap}
+        self._maps = findings.heatmaps
 
     def at(self, factor: float, reading: Reading, findings: Findings) -> tuple[Reading, Findings]:
         """The reading, and the findings that it reads, at another sensitivity.
@@ -77,7 +79,7 @@ class LiveSensitivity:
             self._known.add(lesion.uid, lesion.label, reading.masks[lesion.uid])
         kept = _decided(reading)
         now, masks = replace(kept, factor=factor), begin_reading(found).masks
-        lesions, heatmaps, numbers = [], _entries(findings.heatmaps, kept), {}
+        lesions, heatmaps, numbers = [], _entries(findings, kept), {}
         for lesion in found.lesions:
             mask = masks[lesion.uid]
             owner, free = self._owner(mask, kept)
@@ -85,12 +87,12 @@ class LiveSensitivity:
                 numbers[lesion.label] = kept.lesion(owner).label
                 lesions += [earlier for earlier in findings.lesions if earlier.uid == owner]
                 continue
-            named = self._named(lesion, mask, now)
+            named = self._with_evidence(self._named(lesion, mask, now))
             if not same_voxels(free, mask):
                 named = remeasure(named, free, self._corrector.images)
             now = now.with_lesion(named, self._known.add(named.uid, named.label, free))
             numbers[lesion.label] = named.label
-            heatmaps[named.heatmap] = named.type, now.masks[named.uid]
+            heatmaps |= self._evidence(named) or {named.heatmap: (named.type, now.masks[named.uid])}
             lesions.append(named)
         return replace(now, lesions=_by_label(now.lesions)), replace(
             found,
@@ -114,6 +116,17 @@ class LiveSensitivity:
             uid = lesion.uid
         label = self._known.label(uid)
         return replace(lesion, uid=uid, label=label, heatmap=f"lesion-{label}.nii.gz")
+
+    def _with_evidence(self, lesion: Lesion) -> Lesion:
+        """A found lesion with the maps that the analysis made of it, if it has the same two types still."""
+        analyzed = self._explained.get(lesion.uid)
+        if analyzed is None or (analyzed.type, second_type(analyzed)) != (lesion.type, second_type(lesion)):
+            return lesion
+        return replace(lesion, heatmap=analyzed.heatmap, opposing_heatmap=analyzed.opposing_heatmap)
+
+    def _evidence(self, lesion: Lesion) -> dict[str, sitk.Image]:
+        names = (lesion.heatmap, lesion.opposing_heatmap) if lesion.opposing_heatmap else ()
+        return {name: self._maps[name] for name in names}
 
 
 class _Heatmaps(Mapping[str, sitk.Image]):
@@ -142,10 +155,11 @@ class _Heatmaps(Mapping[str, sitk.Image]):
         entry = self.entries[name]
         if isinstance(entry, sitk.Image):
             return entry
-        kind, mask = entry
-        maps = self._probabilities.maps
-        class_name = next(name for name in maps.classes if lesion_type_of_class(name) is kind)
-        return probability_heatmap(maps, class_name, self._grid, 1, box=box_of(mask, self._grid))
+        return seen_type(*entry, self._probabilities.maps, self._grid)
+
+    def __contains__(self, name: object) -> bool:
+        """Without making it."""
+        return name in self.entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
@@ -192,10 +206,11 @@ def _decided(reading: Reading) -> Reading:
     )
 
 
-def _entries(heatmaps: Mapping[str, sitk.Image], kept: Reading) -> dict[str, object]:
-    """The heatmaps of these lesions, as `_Heatmaps` takes them."""
-    known = heatmaps.entries if isinstance(heatmaps, _Heatmaps) else heatmaps
-    names = {name for lesion in kept.lesions for name in (lesion.heatmap, lesion.opposing_heatmap)}
+def _entries(findings: Findings, kept: Reading) -> dict[str, object]:
+    """The heatmaps of these lesions, as `_Heatmaps` takes them; a lesion that the reader typed names none itself."""
+    known = findings.heatmaps.entries if isinstance(findings.heatmaps, _Heatmaps) else findings.heatmaps
+    those = (*kept.lesions, *(lesion for lesion in findings.lesions if lesion.uid in kept.masks))
+    names = {name for lesion in those for name in (lesion.heatmap, lesion.opposing_heatmap)}
     return {name: entry for name, entry in known.items() if name in names}
 
 
