@@ -64,6 +64,7 @@ RECIPE = replace(
     steps_per_case=2,
     negative_share=0.0,
     implant_share=0.0,
+    type_weight=0.0,
 )
 
 
@@ -251,6 +252,16 @@ class TestLoss:
         labels[0, 6:10, 6:10, 6:10] = 1
         wrong_type = labels * 2
         assert float(self.loss(self.scores(wrong_type), labels)) < float(self.loss(self.scores(labels * 0), labels))
+
+    def test_types_can_count_by_themselves_whatever_is_said_of_the_background(self):
+        labels = torch.zeros(1, 16, 16, 16, dtype=torch.long)
+        labels[0, 6:10, 6:10, 6:10] = 1
+        typed = replace(self.loss, type_weight=2.0)
+        for said, cost in ((labels, 0.0), (labels * 3, 2 * np.log(2)), (labels * 2, 2 * 12.0)):
+            scores = self.scores(said)
+            assert float(typed(scores, labels) - self.loss(scores, labels)) == pytest.approx(cost, abs=1e-3)
+        healthy = labels * 0
+        assert typed(self.scores(labels), healthy) == self.loss(self.scores(labels), healthy)
 
     @settings(max_examples=15, deadline=None)
     @given(seed=st.integers(0, 1000))

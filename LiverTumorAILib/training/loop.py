@@ -108,7 +108,7 @@ def train(
     if isinstance(data, CaseFolder):
         sampler = PatchSampler(recipe, data, augmentation or Augmentation(), negatives)
     lesions = tuple(recipe.classes.index(name) for name in LESION_CLASSES if name in recipe.classes)
-    loss = SegmentationLoss(len(recipe.classes), lesions, label_sets(recipe.classes))
+    loss = SegmentationLoss(len(recipe.classes), lesions, label_sets(recipe.classes), recipe.type_weight)
     curves = Curves(run_folder, state.step)
     last = min(recipe.steps, until or recipe.steps)
     recent, begun = [], time.monotonic()

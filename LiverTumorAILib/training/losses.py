@@ -25,6 +25,8 @@ class SegmentationLoss:
     The Dice of a class is left out of patches that lack it. Where the truth leaves several classes open, cross entropy
     takes their summed probability, and no class's Dice counts.
 
+    Beside many organs the types of a few lesions weigh little: what a lesion is among all types can count by itself.
+
     Attributes
     ----------
     classes: int
@@ -34,12 +36,15 @@ class SegmentationLoss:
         lesions up to `GREATEST_EMPHASIS` times more.
     sets: Mapping[int, tuple of int]
         Values of the truth that stand for any of several classes, none of them a lesion.
+    type_weight: float
+        Of the cross entropy among lesion types inside lesions, where small ones count more as above.
 
     """
 
     classes: int
     lesions: tuple[int, ...]
     sets: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    type_weight: float = 0.0
 
     def __call__(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Loss of scores (batch, classes, z, y, x) against class indices (batch, z, y, x)."""
@@ -67,7 +72,10 @@ class SegmentationLoss:
         if lesions:
             share = probabilities[:, lesions].sum(dim=1) * weight
             if bool(is_lesion.any()):
-                loss = loss + 1 - _dice((share * is_lesion).sum(), share.sum() + (weight * is_lesion).sum())
+                inside = weight * is_lesion
+                loss = loss + 1 - _dice((share * is_lesion).sum(), share.sum() + inside.sum())
+                among_types = of_truth - torch.logsumexp(logarithms[:, lesions], dim=1)
+                loss = loss - self.type_weight * (inside * among_types).sum() / inside.sum()
             else:
                 loss = loss + 1 - _TOLERATED / (_TOLERATED + share.sum())
         return loss

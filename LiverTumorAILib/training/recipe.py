@@ -51,6 +51,8 @@ class TrainingRecipe:
         Of the steps that draw from a real CT without lesions, if there are any, mostly where a network saw lesions.
     implant_share: float
         Of the patches that receive further lesions.
+    type_weight: float
+        Of what a lesion is among the lesion types, see `SegmentationLoss`.
     checkpoint_every, validate_every: int
         Steps.
     seed: int
@@ -84,6 +86,7 @@ class TrainingRecipe:
     steps_per_case: int = 25
     negative_share: float = 0.0
     implant_share: float = 0.0
+    type_weight: float = 0.0
     checkpoint_every: int = 250
     validate_every: int = 1000
     seed: int = 1
@@ -112,14 +115,15 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         channels=(16, 32, 64, 96, 128),
         encoder_convolutions=(1, 2, 2, 2, 1),
         decoder_convolutions=(1, 2, 2, 2),
-        steps=18000,
-        learning_rate=2e-3,
+        steps=9000,
+        learning_rate=3e-3,
         ema=0.998,
         first_cases=140,
         negative_share=0.15,
         implant_share=0.7,
+        type_weight=1.0,
         validate_every=3000,
-        seed=4,
+        seed=5,
     ),
     "liver_coarse": TrainingRecipe(
         name="liver_coarse",
