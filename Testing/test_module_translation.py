@@ -11,6 +11,7 @@ pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
 import SimpleITK as sitk
+import slicer
 from module_host import load_panel
 from PySide6.QtCore import QTranslator
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QTableWidget, QWidget
@@ -195,6 +196,7 @@ def test_undo_names_an_edit_in_the_language_of_the_application(translated, segme
     node = translated.findings.shown.segmentation
     set_segment_mask(node, segment, sitk.BinaryErode(segment_mask(node, segment), (1, 1, 1)))
     translated.findings.editing.settle()
+    slicer.app.processEvents()
     assert translated.ui.undoButton.toolTip() == f"«Undo: {step}»"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -218,7 +219,12 @@ class FindingsPanel:
             return
         for segment_id in sorted(segment_ids):
             self.shown.follow_edit(segment_id, self._edit(segment_id))
-        self.followReading()
+        # Measuring alone takes a turn.
+        qt.QTimer.singleShot(0, self._followEdited)
+
+    def _followEdited(self) -> None:
+        if self.shown is not None:
+            self.followReading()
 
     def _edit(self, segment_id: str) -> str:
         """The edit of a segment, in words."""

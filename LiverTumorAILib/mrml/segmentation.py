@@ -1,6 +1,6 @@
 """Findings as one segmentation node, and edited segments back to masks."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,8 +21,8 @@ BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentatio
 LESION_UID_TAG = "LiverTumorAI.LesionUID"
 OTHER_ORGANS = (Organ.GALLBLADDER, Organ.SPLEEN, Organ.PANCREAS, Organ.STOMACH)
 
-AT_A_TIME = 8
-"""Lesions that are added before the window lives on."""
+AT_A_TIME = 4
+"""Segments that are added or removed before the window lives on."""
 
 LIVER_FILL = 0.0
 ORGAN_FILL = 0.25
@@ -104,7 +104,7 @@ def showing_segmentation(
     node = owned_node(scene, "vtkMRMLSegmentationNode", SEGMENTATION_ROLE, "Liver findings")
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     segmentation = node.GetSegmentation()
-    segmentation.RemoveAllSegments()
+    yield from _removing_segments(node)
     segmentation.SetSourceRepresentationName(BINARY_LABELMAP)
     reading = reading or begin_reading(findings)
     for organ, mask in {**(organs or organ_masks(findings)), **reading.organs}.items():
@@ -123,6 +123,16 @@ def showing_segmentation(
     # What each segment sets for itself counts in full.
     display.SetOpacity2DFill(1.0)
     return node
+
+
+def _removing_segments(node: slicer.vtkMRMLSegmentationNode) -> Iterator[None]:
+    """Remove all segments, some at a time."""
+    if node.GetDisplayNode() is not None:
+        node.GetDisplayNode().SetVisibility3D(False)
+    for count, segment_id in enumerate(node.GetSegmentation().GetSegmentIDs(), start=1):
+        node.GetSegmentation().RemoveSegment(segment_id)
+        if count % AT_A_TIME == 0:
+            yield
 
 
 def paint(node: slicer.vtkMRMLSegmentationNode, lesions: Iterable[Lesion], palette: Palette) -> None:
@@ -146,8 +156,7 @@ def _add_organ(node: slicer.vtkMRMLSegmentationNode, organ: Organ, mask: sitk.Im
 def add_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, reading: Reading) -> None:
     """Add a lesion's segment as the reading has it."""
     segment_id, mask = lesion_segment_id(lesion), reading.masks[lesion.uid]
-    segment = _add_segment(node, segment_id, lesion_name(lesion), LESION_TERMS[lesion.type], mask)
-    segment.SetTag(LESION_UID_TAG, lesion.uid)
+    _add_segment(node, segment_id, lesion_name(lesion), LESION_TERMS[lesion.type], mask, lesion_uid=lesion.uid)
     style_lesion_segment(node, lesion, reading)
 
 
@@ -169,9 +178,15 @@ def style_lesion_segment(node: slicer.vtkMRMLSegmentationNode, lesion: Lesion, r
 
 
 def _add_segment(
-    node: slicer.vtkMRMLSegmentationNode, segment_id: str, name: str, term: Term, mask: sitk.Image
-) -> slicer.vtkSegment:
-    """Add a segment with the voxels of a mask (uint8, 0 or 1; LPS, mm)."""
+    node: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    name: str,
+    term: Term,
+    mask: sitk.Image,
+    *,
+    lesion_uid: str = "",
+) -> None:
+    """Add a segment with the voxels of a mask (uint8, 0 or 1; LPS, mm); a lesion's bears its UID."""
     segment = slicer.vtkSegment()
     segment.SetName(name)
     _set_term(segment, term)
@@ -179,8 +194,10 @@ def _add_segment(
         BINARY_LABELMAP, oriented_image_data(sitk.GetArrayViewFromImage(mask), index_to_ras(mask))
     )
     segment.SetLabelValue(1)
+    # Of what is set later all views are told.
+    if lesion_uid:
+        segment.SetTag(LESION_UID_TAG, lesion_uid)
     node.GetSegmentation().AddSegment(segment, segment_id)
-    return segment
 
 
 def _set_term(segment: slicer.vtkSegment, term: Term) -> None:
