@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import cc3d
@@ -54,8 +55,6 @@ SHARES = (0.1, 0.25, 0.5)
 """Of those voxels; none and all are computed once."""
 
 ORDERS = ("heatmap", "lesion first", "at random")
-RANDOM_EVERY = 5
-"""Such lesions are explained by the network with its weights shuffled too."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,9 @@ class Explained:
         Of the evidence, and of the volume that the map covers, how much is inside the true lesion.
     opposing: float
         Strongest evidence for the second type, as a share of the strongest of both.
-    similarity, random_hit:
-        SSIM with the map of shuffled weights, and whether that one hits; None where it was not made.
+    similarity, similarity_within, correlation_within, random_hit:
+        SSIM with the map of shuffled weights, the same and the correlation within the found lesion, and whether that
+        map hits; None where it was not made.
     deletion, insertion: dict
         By order: mean probability of the type in the lesion with a share of 0, `SHARES` and 1 gone, or there.
 
@@ -91,6 +91,8 @@ class Explained:
     volume_share: float
     opposing: float
     similarity: float | None = None
+    similarity_within: float | None = None
+    correlation_within: float | None = None
     random_hit: bool | None = None
     deletion: dict[str, list[float]] = field(default_factory=dict)
     insertion: dict[str, list[float]] = field(default_factory=dict)
@@ -186,8 +188,8 @@ def torch_network(path: Path) -> UNet3D:
     return network.eval()
 
 
-def structural_similarity(first: np.ndarray, second: np.ndarray, side: int = 7) -> float:
-    """Mean SSIM (Wang et al. 2004, data range 1) where either map shows anything: emptiness is alike everywhere."""
+def structural_similarity(first: np.ndarray, second: np.ndarray, where: np.ndarray, side: int = 7) -> float:
+    """Mean SSIM (Wang et al. 2004, data range 1) of two maps in some of their voxels; 1 if there are none."""
 
     def mean(values: np.ndarray) -> np.ndarray:
         return ndimage.uniform_filter(values.astype(np.float64), side)
@@ -197,8 +199,24 @@ def structural_similarity(first: np.ndarray, second: np.ndarray, side: int = 7) 
     together = mean(first * second) - means[0] * means[1]
     luminance = (2 * means[0] * means[1] + 1e-4) / (means[0] ** 2 + means[1] ** 2 + 1e-4)
     structure = (2 * together + 9e-4) / (spreads[0] + spreads[1] + 9e-4)
-    shown = np.maximum(first, second) > 0.05
-    return float((luminance * structure)[shown].mean()) if shown.any() else 1.0
+    return float((luminance * structure)[where].mean()) if where.any() else 1.0
+
+
+def shuffled_figures(evidence: Evidence, other: Evidence, seen: Seen) -> dict[str, float | bool]:
+    """How a map differs from that of shuffled weights, where either shows anything (emptiness is alike everywhere).
+
+    Both maps lie where the found lesion does, whatever the weights; within it they need not be alike.
+    """
+    first, second = (sitk.GetArrayFromImage(each.supporting) for each in (evidence, other))
+    found = sitk.GetArrayFromImage(resampled(seen.grid.image(seen.found.astype(np.uint8)), evidence.supporting)) > 0
+    within = np.corrcoef(first[found], second[found])[0, 1] if found.sum() > 1 else np.nan
+    return {
+        "random_hit": place_figures(other, seen)["hit"],
+        "similarity": structural_similarity(first, second, np.maximum(first, second) > 0.05),
+        "similarity_within": structural_similarity(first, second, found),
+        # A map without any difference within the lesion is related to none.
+        "correlation_within": float(np.nan_to_num(within)),
+    }
 
 
 def place_figures(evidence: Evidence, seen: Seen) -> dict[str, float | bool]:
@@ -247,7 +265,7 @@ def curves(model: Model, seen: Seen, evidence: Evidence, seed: int) -> dict[str,
 
 
 def explained_lesions(
-    seed: int, model: Model, random_model: Model, curves_wanted: Callable[[], bool]
+    seed: int, model: Model, random_model: Model, shuffle_every: int, curves_wanted: Callable[[], bool]
 ) -> Iterator[Explained]:
     """The found lesions of one phantom with their figures."""
     phantom, study = make_study(seed)
@@ -259,11 +277,8 @@ def explained_lesions(
             continue
         evidence = explain(model, study, seen)
         figures = place_figures(evidence, seen)
-        if number % RANDOM_EVERY == 0:
-            other = explain(random_model, study, seen)
-            figures["random_hit"] = place_figures(other, seen)["hit"]
-            maps = (sitk.GetArrayFromImage(each.supporting) for each in (evidence, other))
-            figures["similarity"] = structural_similarity(*maps)
+        if number % shuffle_every == 0:
+            figures |= shuffled_figures(evidence, explain(random_model, study, seen), seen)
         if curves_wanted():
             figures |= curves(model, seen, evidence, seed)
         dice = 2 * (seen.found & seen.true).sum() / (seen.found.sum() + seen.true.sum())
@@ -343,6 +358,14 @@ def table(lesions: Sequence[Explained]) -> list[str]:
         f"shuffled weights ({len(random)} lesions): SSIM mean {mean(similar):.2f}, "
         f"greatest {max(similar, default=0):.2f}; pointing game {mean([each.random_hit for each in random]):.2f}"
     )
+    within = [each.similarity_within for each in random if each.similarity_within is not None]
+    related = [each.correlation_within for each in random if each.correlation_within is not None]
+    if within:
+        lines.append(
+            f"  within the found lesion ({len(within)} lesions): SSIM mean {mean(within):.2f}, "
+            f"greatest {max(within):.2f}, below .5 in {mean([each < 0.5 for each in within]):.2f}; "
+            f"correlation mean {mean(related):.2f}"
+        )
     drawn = [each for each in lesions if each.deletion]
     for kind in ("deletion", "insertion"):
         areas = {name: [area(getattr(each, kind)[name]) for each in drawn] for name in ORDERS}
@@ -377,6 +400,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lesions", type=int, default=100)
     parser.add_argument("--curves", type=int, default=10, help="lesions with deletion and insertion curves")
+    parser.add_argument("--shuffle-every", type=int, default=5, help="of which shuffled weights explain one")
     parser.add_argument("--work", type=Path, default=Path("runs/heatmaps"), help="results of each study are kept here")
     parser.add_argument("--peers", type=int, default=0, help="only compare so many lesions' maps with captum's")
     chosen = parser.parse_args()
@@ -393,8 +417,8 @@ def main() -> int:
         file = work / f"{seed}.json"
         if not file.is_file():
             drawn = sum(bool(each.deletion) for each in lesions)
-            some = iter(range(max(chosen.curves - drawn, 0)))
-            those = [*explained_lesions(seed, model, random_model, lambda some=some: next(some, None) is not None)]
+            some = iter([True] * max(chosen.curves - drawn, 0))
+            those = [*explained_lesions(seed, model, random_model, chosen.shuffle_every, partial(next, some, False))]
             file.write_text(json.dumps([asdict(each) for each in those]))
         lesions += kept(file)
         bar.update(len(lesions) - bar.n)
