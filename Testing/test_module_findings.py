@@ -14,6 +14,7 @@ from module_host import backgrounds, click_row, middle, slice_positions, table_t
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 
 from LiverTumorAILib.lesions import Certainty, LesionType
 from LiverTumorAILib.lesions.terminology import STANDARD_PALETTE
@@ -259,6 +260,20 @@ def test_nothing_is_clipped_in_a_narrow_panel(host, panel):
             assert widget.width() >= widget.sizeHint().width(), name
     for table in (panel.ui.lesionTable, panel.ui.phasesTable):
         assert table.horizontalHeader().length() <= table.viewport().width()
+
+
+def test_every_control_says_what_it_does_and_is_reached_by_the_keyboard(panel):
+    kinds = ("Button", "CheckBox", "ComboBox", "Slider", "SpinBox", "LineEdit")
+    controls = {name: widget for name, widget in vars(panel.ui).items() if name.endswith(kinds)}
+    assert len(controls) > 40
+    assert [name for name, widget in controls.items() if not widget.toolTip()] == []
+    by_keys = (Qt.FocusPolicy.TabFocus, Qt.FocusPolicy.StrongFocus, Qt.FocusPolicy.WheelFocus)
+    reached = {
+        name
+        for name, widget in controls.items()
+        if any(part.focusPolicy() in by_keys for part in (widget, *widget.findChildren(QWidget)))
+    }
+    assert controls.keys() - reached == set()
 
 
 def test_a_missing_report_is_told(host, panel, results):
