@@ -63,6 +63,11 @@ def test_a_volume_is_described_by_slices_reason_and_warnings():
     assert wording.volume_hint(volume(warnings=("2 slices are missing.",))) == "bright aorta. 2 slices are missing"
 
 
+@pytest.mark.parametrize(("probability", "words"), [(1.0, "100%"), (0.99999, ">99%"), (0.994, "99%"), (0.004, "0%")])
+def test_what_is_not_quite_sure_is_not_said_to_be(probability, words):
+    assert wording.percent(probability) == words
+
+
 @pytest.mark.parametrize(("mm3", "words"), [(22_150, "22 ml"), (4_180, "4.2 ml"), (120, "0.1 ml"), (33, "0.03 ml")])
 def test_small_volumes_keep_their_digits(mm3, words):
     assert wording.millilitres(mm3) == words

@@ -61,6 +61,11 @@ def share(probability: float) -> str:
     return _("given") if probability >= 1 else f"{probability:.0%}"
 
 
+def percent(probability: float) -> str:
+    """The probability of a type: '97%'; what is not quite sure is never said to be."""
+    return ">99%" if 0.995 <= probability < 1 else f"{probability:.0%}"
+
+
 def registration(record: PhaseRecord, findings: Findings) -> tuple[str, str]:
     """What became of a volume of the study in a word, and why."""
     quality = record.registration
@@ -130,7 +135,7 @@ def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
     """Type with its probability, or that the reader has set it, or that nobody has."""
     from LiverTumorAILib.review.corrections import NOT_JUDGED
 
-    share = f"{lesion.probability:.0%}"
+    share = percent(lesion.probability)
     if typed_by_hand or NOT_JUDGED in lesion.certainty_reasons:
         share = _("(set)") if typed_by_hand else "?"
     return f"{type_title(lesion.type)} {share}"
@@ -152,7 +157,7 @@ def lesion_hint(lesion: Lesion, place: str = "", typed_by_hand: bool = False) ->
     """Place, probabilities, measures, evidence and reasons of doubt of one lesion in a few lines."""
     from LiverTumorAILib.report.summary import evidence_lines
 
-    types = ", ".join(f"{term(kind.title)} {probability:.0%}" for kind, probability in lesion.likely_types[:3])
+    types = ", ".join(f"{term(kind.title)} {percent(probability)}" for kind, probability in lesion.likely_types[:3])
     measurement = lesion.measurement
     named = type_and_share(lesion, typed_by_hand)
     lines = [
@@ -196,7 +201,7 @@ def summary(findings: Findings) -> str:
         result = _("No focal lesion found")
     else:
         share = patient.probabilities.get(patient.classification)
-        named = type_title(patient.classification) + (f" {share:.0%}" if share is not None else "")
+        named = type_title(patient.classification) + (f" {percent(share)}" if share is not None else "")
         result = _("{type}, malignant type") if patient.is_malignant else _("{type}, benign type")
         result = result.format(type=named)
     lines = [f"<b>{escaped(result)}</b> — <b>{escaped(term(patient.certainty.value))}</b>"]
