@@ -68,6 +68,21 @@ def test_what_is_not_quite_sure_is_not_said_to_be(probability, words):
     assert wording.percent(probability) == words
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("right lobe, about VIII, portal vein 2 mm", "right VIII"),
+        ("right lobe, about V/VIII, subcapsular", "V/VIII, subcapsular"),
+        ("between the lobes, about IV/VIII", "IV/VIII"),
+        ("left lobe", "left lobe"),
+        ("right upper part, subcapsular", "right upper part, subcapsular"),
+        ("", ""),
+    ],
+)
+def test_a_place_in_the_table_is_short(place, words):
+    assert wording.short_place(place) == words
+
+
 @pytest.mark.parametrize(("mm3", "words"), [(22_150, "22 ml"), (4_180, "4.2 ml"), (120, "0.1 ml"), (33, "0.03 ml")])
 def test_small_volumes_keep_their_digits(mm3, words):
     assert wording.millilitres(mm3) == words

@@ -142,9 +142,13 @@ def type_and_share(lesion: Lesion, typed_by_hand: bool) -> str:
 
 
 def short_place(place: str) -> str:
-    """A lesion's place where room is short: 'right VII/VIII, subcaps.'; the lines below tell vessels too."""
-    place = place.replace("between the lobes, about ", "").replace(" lobe, about", "")
-    parts = place.replace("subcapsular", "subcaps.").split(", ")
+    """A lesion's place where room is short: 'right VII/VIII' or 'VIII, subcapsular'; the lines below tell more."""
+    lobe, about, segments = place.partition(", about ")
+    if about:
+        # The segments tell the lobe.
+        is_long = "subcapsular" in segments or lobe == "between the lobes"
+        place = segments if is_long else f"{lobe.removesuffix(' lobe')} {segments}"
+    parts = place.split(", ")
     return ", ".join(part for part in parts if not part.endswith(" mm"))
 
 
