@@ -1,8 +1,9 @@
 """Pictures of the window in every state, for Docs/window.md.
 
-    python Testing/benchmarks/window_pictures.py --study demo-output/study --results demo-output/results
+    python Testing/benchmarks/window_pictures.py --study demo-output/study --results demo-output/results --hfs RESULTS
 
-Both folders are what `make demo` leaves. Each picture is 1280 x 800 (one at 200 %), with few colours to be small.
+Both folders are what `make demo` leaves; RESULTS is what `analyze --cascade hfs-net` makes of the same study, and left
+out if not given. Each picture is 1280 x 800 (one at 200 %), with few colours to be small.
 """
 
 import argparse
@@ -16,6 +17,9 @@ from pathlib import Path
 
 import psutil
 from PIL import Image
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtGui import QPainter, QPixmap
+from PySide6.QtWidgets import QApplication, QDialog
 
 ROOT = Path(__file__).resolve().parents[2]
 for folder in (ROOT, ROOT / "Testing", ROOT / "Testing" / "SlicerHost"):
@@ -25,9 +29,8 @@ from module_host import load_panel, wait  # noqa: E402
 from slicer_host import Host  # noqa: E402
 
 SIZE = (1280, 800)
-COLOURS = 180
+COLOURS = 256
 """Fewer in the larger picture."""
-
 PATIENCE = 900
 
 
@@ -52,13 +55,49 @@ class Camera:
             bar = area.verticalScrollBar()
             bar.setValue(bar.value() + widget.mapTo(area.viewport(), widget.rect().topLeft()).y() - 4)
             self.host.process_events(0.3)
+        self._shoot(name)
+
+    def take_dialog(self, name: str) -> None:
+        """Take a picture of the window under the dialog that comes next, as Slicer makes it, and dismiss that."""
+        # The dialog asks to be deleted before it is shown, which only a running event loop puts off.
+        loop, timer = QEventLoop(), QTimer()
+
+        def look() -> None:
+            dialog = QApplication.activeModalWidget()
+            if dialog is not None:
+                timer.stop()
+                self._shoot(name, dialog)
+                dialog.accept()
+                loop.quit()
+
+        timer.timeout.connect(look)
+        timer.start(100)
+        self.host.messages.headless = False
+        loop.exec()
+        self.host.messages.headless = True
+
+    def _shoot(self, name: str, dialog: QDialog | None = None) -> None:
         path = self._out / f"{name}.png"
         self.host.grab(path)
+        if dialog is not None:
+            _draw_over(path, dialog)
         with Image.open(path) as picture:
-            colours = COLOURS * SIZE[0] ** 2 // picture.width**2
-            small = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+            small = picture.convert("RGB").quantize(
+                COLOURS * SIZE[0] // picture.width, kmeans=2, dither=Image.Dither.NONE
+            )
         small.save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+def _draw_over(path: Path, dialog: QDialog) -> None:
+    """Draw a dialog in the middle of a picture of the window, without the frame that a desktop gives it."""
+    window, box = QPixmap(str(path)), dialog.grab()
+    painter = QPainter(window)
+    corner = window.rect().center() - box.rect().center()
+    painter.drawPixmap(corner, box)
+    painter.drawRect(box.rect().translated(corner).adjusted(-1, -1, 0, 0))
+    painter.end()
+    window.save(str(path))
 
 
 def _scroll_area(panel: object) -> object:
@@ -83,8 +122,8 @@ def before_results(camera: Camera, study: Path) -> None:
     for child in psutil.Process().children():
         if "LiverTumorAILib.worker" in " ".join(child.cmdline()):
             child.kill()
+    camera.take_dialog("error")
     camera.wait()
-    camera.take("error")
 
 
 def with_results(camera: Camera, results: Path) -> None:
@@ -98,12 +137,18 @@ def with_results(camera: Camera, results: Path) -> None:
     ui.compareButton.click()
     camera.take("uncertain", top="findingsSection")
     ui.heatmapButton.click()
+    panel.findings.review.zoom()
     camera.take("heatmap", top="viewsSection")
     ui.heatmapButton.click()
     ui.singleButton.click()
     ui.editingSection.collapsed = False
     panel.findings.editing.editor.setActiveEffectByName("Paint")
     camera.take("edit", top="editingSection")
+    ui.editingSection.collapsed = True
+    ui.settingsSection.collapsed = False
+    ui.checkModelsButton.click()
+    camera.wait()
+    camera.take("settings", top="settingsSection")
 
 
 def take(options: argparse.Namespace, dark: bool = False, scaled: bool = False) -> None:
@@ -120,6 +165,11 @@ def take(options: argparse.Namespace, dark: bool = False, scaled: bool = False) 
         before_results(camera, options.study)
         host.messages.shown.clear()
         with_results(camera, results)
+        if options.hfs:
+            camera.panel.showResults(shutil.copytree(options.hfs, Path(folder) / "hfs"))
+            camera.wait()
+            camera.panel.ui.compareButton.click()
+            camera.take("hfs-net", top="findingsSection")
 
 
 def main() -> None:
@@ -127,6 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", type=Path, default=ROOT / "demo-output" / "study")
     parser.add_argument("--results", type=Path, default=ROOT / "demo-output" / "results")
+    parser.add_argument("--hfs", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "Docs" / "window")
     parser.add_argument("--scaled", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
