@@ -6,7 +6,7 @@ from dataclasses import replace
 import SimpleITK as sitk
 import slicer
 
-from LiverTumorAILib.lesions import Findings, Lesion, Organ, Point
+from LiverTumorAILib.lesions import Axis, Findings, Lesion, Organ, Point
 from LiverTumorAILib.lesions.terminology import STANDARD_PALETTE, Palette
 from LiverTumorAILib.mrml import markups, views
 from LiverTumorAILib.mrml.nodes import find_owned, remove_folder, remove_owned
@@ -316,7 +316,7 @@ class SceneFindings:
         if lesion is not old or now.state(uid) is not before.state(uid):
             style_lesion_segment(node, lesion, now)
             paint(node, [lesion], self._palette)
-        if old is None or lesion.measurement != old.measurement:
+        if old is None or _axes(lesion) != _axes(old):
             markups.update_axes(self._scene, lesion)
         return is_other
 
@@ -334,3 +334,7 @@ class SceneFindings:
         remove_owned(self._scene)
         for folder in (markups.AXES_FOLDER, STUDY_FOLDER):
             remove_folder(self._scene, folder)
+
+
+def _axes(lesion: Lesion) -> tuple[Axis, Axis]:
+    return lesion.measurement.long_axis, lesion.measurement.short_axis
