@@ -227,13 +227,21 @@ def test_a_scene_without_volumes_is_no_study(host, analyzed):
     host.errors.clear()
 
 
-def test_a_worker_ended_from_outside_is_explained_and_can_be_tried_again(host, analyzed, folder):
+def test_a_worker_ended_from_outside_is_explained_and_can_be_tried_again(host, analyzed, folder, monkeypatch):
+    record, behind = host.messages.record, {}
+
+    def look(kind, text):
+        behind[kind] = analyzed.ui.loadButton.isEnabled(), analyzed.ui.cancelButton.isEnabled()
+        record(kind, text)
+
+    monkeypatch.setattr(host.messages, "record", look)
     analyzed.openStudy(folder)
     host.wait_until(workers, 60)
     for worker in workers():
         worker.kill()
     wait(host, analyzed, 60)
     assert "ended from outside" in host.messages.texts("error")[0]
+    assert behind["error"] == (True, False), "the panel behind the dialog shows what can be done now"
     assert analyzed.ui.loadButton.isEnabled()
     host.messages.shown.clear()
     analyzed.ui.loadButton.click()
