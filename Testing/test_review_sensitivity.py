@@ -10,12 +10,12 @@ from test_cascade_base import abdomen, study_of
 from test_cascade_multi_sensitivity import CYST, FAINT, HCC, run, store
 
 from LiverTumorAILib.errors import LiverTumorAIError
-from LiverTumorAILib.lesions import LesionType
+from LiverTumorAILib.lesions import LesionType, read_findings, write_findings
 from LiverTumorAILib.review.corrections import Corrector
 from LiverTumorAILib.review.files import read_reading, write_reading
 from LiverTumorAILib.review.heatmaps import heatmaps_of
 from LiverTumorAILib.review.history import History
-from LiverTumorAILib.review.reading import ReviewState, begin_reading, labels_of
+from LiverTumorAILib.review.reading import ReviewState, begin_reading, labels_of, reviewed_findings
 from LiverTumorAILib.review.sensitivity import LiveSensitivity
 
 FAINT_TOO = ((-75, 10, -25), (8, 8, 8), 86.0)
@@ -113,13 +113,17 @@ def test_a_lesion_that_the_reader_added_shows_where_the_network_saw_its_type(stu
     assert heatmaps_of(lesion, mask, replace(findings, sensitivity=None)) == {}
 
 
-def test_parts_of_a_lesion_have_the_map_of_the_whole(study, reading, findings):
+def test_parts_of_a_lesion_have_the_map_of_the_whole(study, reading, findings, tmp_path):
     hcc, cyst = near(reading, HCC), near(reading, CYST)
     corrector = Corrector(findings.lesion_labels, study.images)
     parted = corrector.split(corrector.merge(reading, hcc.uid, cyst.uid), hcc.uid)
     whole = heatmaps_of(hcc, reading.masks[hcc.uid], findings)
     for part in (parted.lesion(hcc.uid), parted.lesions[-1]):
         assert list(heatmaps_of(part, parted.masks[part.uid], findings)) == list(whole)
+    write_findings(reviewed_findings(findings, parted), tmp_path / "saved")
+    saved = read_findings(tmp_path / "saved")
+    assert len(saved.lesions) == len(parted.lesions)
+    assert all(lesion.heatmap in saved.heatmaps for lesion in saved.lesions)
 
 
 @pytest.mark.parametrize(
