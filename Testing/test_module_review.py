@@ -54,14 +54,28 @@ def test_accept_and_reject_by_keys_go_on_to_the_next_lesion(host, study, panel, 
     assert ui.lesionTable.item(1, TYPE).font().strikeOut()
 
 
-def test_a_key_zooms_all_views_to_the_lesion(host, study, ui, scene):
-    press(host, Qt.Key.Key_Z)
-    lesion = study[0].lesions[0]
+def fields_mm(scene):
+    """The shorter side of what each plane's view shows."""
+    nodes = [scene.GetNodeByID(f"vtkMRMLSliceNode{name}") for name in ("Red", "Green", "Yellow")]
+    return [min(node.GetFieldOfView()[:2]) for node in nodes]
+
+
+def test_going_to_a_lesion_zooms_in_on_it_and_a_key_shows_the_whole_image(host, study, ui, scene):
+    host.slicer.util.resetSliceViews()
+    whole = fields_mm(scene)
+    press(host, Qt.Key.Key_N)
+    lesion = study[0].lesions[1]
     assert slice_positions(scene) == middle(lesion)
     largest = max(high - low for low, high in zip(*lesion.bounding_box_mm, strict=True))
-    for name in ("Red", "Green", "Yellow"):
-        node = scene.GetNodeByID(f"vtkMRMLSliceNode{name}")
-        assert min(node.GetFieldOfView()[:2]) == pytest.approx(max(60, 3 * largest))
+    assert fields_mm(scene) == pytest.approx([max(100, 3 * largest)] * 3)
+    press(host, Qt.Key.Key_Z)
+    assert not ui.zoomButton.isChecked()
+    assert fields_mm(scene) == pytest.approx(whole)
+    assert slice_positions(scene) == middle(lesion)
+    press(host, Qt.Key.Key_N)
+    assert fields_mm(scene) == pytest.approx(whole)
+    press(host, Qt.Key.Key_Z)
+    assert max(fields_mm(scene)) < min(whole)
     host.slicer.util.resetSliceViews()
 
 

@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 KEYS = (
     ("N, P", _("next, previous lesion")),
     ("A, X", _("accept, reject the lesion and go on")),
-    ("Z", _("centre all views on the lesion and zoom in")),
+    ("Z", _("zoom in on each lesion, or show the whole image")),
     ("T", _("type of the lesion")),
     ("G", _("target lesion (RECIST 1.1)")),
     ("E", _("correct lesions: open or close the segment editor")),

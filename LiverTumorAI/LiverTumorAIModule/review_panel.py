@@ -41,7 +41,7 @@ class ReviewPanel:
         self.ui = ui
         self._findings = findings
         self._selected: str | None = None
-        self.table = LesionTable(ui.lesionTable, findings.selectLesion)
+        self.table = LesionTable(ui.lesionTable, self._jump)
         self._buttons = {
             ui.acceptButton: self.accept,
             ui.rejectButton: self.reject,
@@ -53,6 +53,7 @@ class ReviewPanel:
         }
         for button, action in self._buttons.items():
             button.clicked.connect(lambda *_args, action=action: action())
+        ui.zoomButton.toggled.connect(self._zoom)
         ui.typeComboBox.activated.connect(self._chooseType)
         ui.stateFilterComboBox.currentIndexChanged.connect(self._filter)
         ui.typeFilterComboBox.currentIndexChanged.connect(self._filter)
@@ -64,7 +65,7 @@ class ReviewPanel:
                 "X": self.reject,
                 "T": self._openTypes,
                 "G": self.toggleTarget,
-                "Z": self.zoom,
+                "Z": ui.zoomButton.click,
                 "Ctrl+Z": self.undo,
                 "Ctrl+Y": self.redo,
             }
@@ -178,11 +179,6 @@ class ReviewPanel:
         else:
             self._decide(_("target lesion {number}"), reading.with_target(lesion.uid))
 
-    def zoom(self) -> None:
-        """Centre all slice views on the selected lesion and zoom in."""
-        if self.selected:
-            self.shown.zoom(self.selected)
-
     def undo(self) -> None:
         """Take back the last step."""
         self._move("undo")
@@ -196,7 +192,7 @@ class ReviewPanel:
         uids = self.table.uids
         if uids:
             row = uids.index(self._selected) + by if self._selected in uids else 0
-            self._findings.selectLesion(uids[row % len(uids)])
+            self._jump(uids[row % len(uids)])
 
     def updateButtons(self) -> None:
         """Enable what can be done now."""
@@ -206,6 +202,7 @@ class ReviewPanel:
         for widget in (
             self.ui.previousButton,
             self.ui.nextButton,
+            self.ui.zoomButton,
             self.ui.stateFilterComboBox,
             self.ui.typeFilterComboBox,
         ):
@@ -230,7 +227,23 @@ class ReviewPanel:
 
     def _moveViews(self, uid: str) -> None:
         if self.selected is not None and self._selected == uid:
-            self._findings.selectLesion(uid)
+            self._jump(uid)
+
+    def _jump(self, uid: str) -> None:
+        """Go to a lesion that the reader asked for."""
+        self._findings.selectLesion(uid)
+        if self.ui.zoomButton.checked:
+            self._zoom(True)
+
+    def _zoom(self, near: bool) -> None:
+        """Zoom all views in on the selected lesion, or out to the whole image."""
+        if self.selected is None:
+            return
+        if near:
+            self.shown.zoom(self.selected)
+        else:
+            slicer.util.resetSliceViews()
+            self.shown.select(self.selected)
 
     def _goOn(self) -> None:
         uids = self.table.uids

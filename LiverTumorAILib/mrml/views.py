@@ -14,7 +14,7 @@ MARGIN = 0.1
 """Share of a view's width and height at each side where a lesion is not well seen."""
 
 LESION_SHARE = 1 / 3
-LEAST_FIELD_MM = 60.0
+LEAST_FIELD_MM = 100.0
 """Of a view's shorter side when it is zoomed to a lesion: what the lesion fills, and the least that is shown."""
 
 MAXIMUM_PROJECTION = 1

@@ -137,7 +137,7 @@ def with_results(camera: Camera, results: Path) -> None:
     ui.compareButton.click()
     camera.take("uncertain", top="findingsSection")
     ui.heatmapButton.click()
-    panel.findings.review.zoom()
+    panel.findings.shown.zoom(doubtful)
     camera.take("heatmap", top="viewsSection")
     ui.heatmapButton.click()
     ui.singleButton.click()
