@@ -73,9 +73,7 @@ def separate_organs(class_labels: np.ndarray, classes: Sequence[str]) -> tuple[n
         bool (z, y, x).
 
     """
-    organ_values = np.array([organ_of_class(name) or 0 for name in classes], np.uint8)
-    lesion_values = np.array([lesion_type_of_class(name) is not None for name in classes])
-    organs, lesions = organ_values[class_labels], lesion_values[class_labels]
+    organs, lesions = _organs_and_lesions(class_labels, classes)
     tissue = lesions | (organs == Organ.LIVER) | (organs == Organ.HEPATIC_VESSELS)
     box = _bounding_box(tissue)
     if box is not None:
@@ -108,9 +106,8 @@ def organs_around(class_labels: np.ndarray, classes: Sequence[str], liver: np.nd
         bool (z, y, x); what a lesion encloses in an axial slice belongs to it.
 
     """
-    organ_values = np.array([organ_of_class(name) or 0 for name in classes], np.uint8)
-    lesion_values = np.array([lesion_type_of_class(name) is not None for name in classes])
-    organs, lesions = organ_values[class_labels], lesion_values[class_labels] & liver
+    organs, lesions = _organs_and_lesions(class_labels, classes)
+    lesions &= liver
     box = _bounding_box(lesions)
     if box is not None:
         lesions[box] = ndimage.binary_fill_holes(lesions[box], _IN_SLICE) & liver[box]
@@ -205,13 +202,20 @@ def require_agreement(liver: np.ndarray, class_labels: np.ndarray, classes: Sequ
         Names of organs and lesion types.
 
     """
-    belongs = [organ_of_class(name) in {Organ.LIVER, *VESSELS} or bool(lesion_type_of_class(name)) for name in classes]
-    share = np.array(belongs)[class_labels[liver]].mean()
+    organs, lesions = _organs_and_lesions(class_labels[liver], classes)
+    share = (lesions | np.isin(organs, (Organ.LIVER, *VESSELS))).mean()
     if share < LEAST_AGREEMENT:
         raise LiverTumorAIError(
             f"No liver found in the field of view: a second network takes {share:.0%} of what looks like one for liver",
             advice="Choose a study of the upper abdomen",
         )
+
+
+def _organs_and_lesions(class_labels: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Values of `Organ` (0 where there is none) and where there are lesions, in the shape of the class labels."""
+    organ_values = np.array([organ_of_class(name) or 0 for name in classes], np.uint8)
+    lesion_values = np.array([lesion_type_of_class(name) is not None for name in classes])
+    return organ_values[class_labels], lesion_values[class_labels]
 
 
 def _liver_parts(tissue: np.ndarray, liver: np.ndarray) -> np.ndarray:

@@ -108,8 +108,7 @@ def jump_to_lesion(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
 
     Views keep their place unless the lesion would lie outside or at their margin; they are centred on it then.
     """
-    axis = lesion.measurement.long_axis
-    middle = ras_from_lps(tuple((start + end) / 2 for start, end in zip(axis.start_mm, axis.end_mm, strict=True)))
+    middle = _middle(lesion)
     for node in _nodes(scene, "vtkMRMLSliceNode"):
         jump = node.JumpSliceByOffsetting if _shows(node, middle) else node.JumpSliceByCentering
         jump(*middle)
@@ -117,9 +116,7 @@ def jump_to_lesion(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
 
 def zoom_to_lesion(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
     """Move all slice views to the lesion, centred, so near that it fills a third of them; small ones less."""
-    jump_to_lesion(scene, lesion)
-    axis = lesion.measurement.long_axis
-    middle = ras_from_lps(tuple((start + end) / 2 for start, end in zip(axis.start_mm, axis.end_mm, strict=True)))
+    middle = _middle(lesion)
     sides = [high - low for low, high in zip(*lesion.bounding_box_mm, strict=True)]
     field_mm = max(LEAST_FIELD_MM, max(sides) / LESION_SHARE)
     for node in _nodes(scene, "vtkMRMLSliceNode"):
@@ -127,6 +124,12 @@ def zoom_to_lesion(scene: slicer.vtkMRMLScene, lesion: Lesion) -> None:
         mm = field_mm / max(min(columns, rows), 1)
         node.SetFieldOfView(mm * columns, mm * rows, node.GetFieldOfView()[2])
         node.JumpSliceByCentering(*middle)
+
+
+def _middle(lesion: Lesion) -> Point:
+    """Of its long axis (RAS, mm)."""
+    axis = lesion.measurement.long_axis
+    return ras_from_lps(tuple((start + end) / 2 for start, end in zip(axis.start_mm, axis.end_mm, strict=True)))
 
 
 def _shows(node: slicer.vtkMRMLSliceNode, point: Point) -> bool:
