@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import SimpleITK as sitk
+from implanted_lesions import on_reference
 
 from LiverTumorAILib.cascades import get_cascade
 from LiverTumorAILib.cascades.base import BaseCascade
@@ -31,16 +32,22 @@ from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume, load_stud
 FIRST_SEED = 30_000
 
 
-def prepare(seed: int, work: Path, protocol: str = "ct4", options: PhantomOptions | None = None) -> Path:
-    """Generate, load and register one held-out phantom; keep its registered phases and its truth."""
+def prepare(
+    seed: int, work: Path, protocol: str = "ct4", options: PhantomOptions | None = None, *, register: bool = True
+) -> Path:
+    """Generate, load and register one held-out phantom; keep its registered phases and its truth.
+
+    Without `register` the phases are kept as they lie.
+    """
     folder = work / str(seed)
     if folder.is_dir():
         return folder
     partial = work / f".{seed}"
     shutil.rmtree(partial, ignore_errors=True)
-    write_case(generate_phantom(seed, protocol, options), partial)
+    phantom = generate_phantom(seed, protocol, options)
+    write_case(phantom, partial)
     started = time.monotonic()
-    registered = register_study(load_study(partial))
+    registered = register_study(load_study(partial)) if register else on_reference(phantom)
     seconds = time.monotonic() - started
     for phase, image in registered.images.items():
         sitk.WriteImage(image, partial / f"registered_{phase}.nrrd", useCompression=True)
