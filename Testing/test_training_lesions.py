@@ -16,6 +16,7 @@ from LiverTumorAILib.lesions import LesionType
 from LiverTumorAILib.phantom.lesions import Plan
 from LiverTumorAILib.study import Phase
 from LiverTumorAILib.training import RECIPES, implant
+from LiverTumorAILib.training.augmentation import Augmentation, unmix_veins
 from LiverTumorAILib.training.cases import UNKNOWN
 from LiverTumorAILib.training.implant import Implanter, draw_plans
 from LiverTumorAILib.training.real_negatives import negative_case
@@ -115,3 +116,41 @@ def test_a_real_ct_becomes_a_case_with_the_places_where_the_network_sees_lesions
     (place,) = case.lesions
     assert case.images[shown][place.voxel] == CLASS_HU["METASTASIS"]
     assert place.voxels == pytest.approx(4 * 6 * 6, rel=0.5)
+
+
+class TestUnmixedVeins:
+    """Contrast agent that streams unevenly through veins."""
+
+    VEIN_HU = 170.0
+
+    @pytest.fixture
+    def veins(self):
+        labels = np.zeros((24, 48, 48), bool)
+        labels[:, 20:28, 20:28] = True
+        return labels
+
+    def streamed(self, veins, seed, **settings):
+        images = np.where(veins, self.VEIN_HU, 110.0).astype(np.float32)[None].repeat(2, axis=0)
+        images[1, 12:] = np.nan
+        before = images.copy()
+        unmix_veins(np.random.default_rng(seed), Augmentation(**settings), images, veins, (2.5, 2.0, 2.0))
+        return before, images
+
+    def test_only_veins_change_and_their_contrast_stays_about_theirs(self, veins):
+        before, after = self.streamed(veins, 1, unmixed_veins_probability=1.0)
+        np.testing.assert_array_equal(np.isnan(before), np.isnan(after))
+        near = ndimage.binary_dilation(veins, np.ones((3, 3, 3)))
+        np.testing.assert_allclose(after[:, ~near], before[:, ~near], atol=1e-3)
+        inside = after[0][ndimage.binary_erosion(veins)]
+        assert inside.min() > 110 - 0.25 * 60 and inside.max() < self.VEIN_HU + 0.25 * 60
+        assert inside.max() - inside.min() > 20
+
+    def test_most_phases_stay_as_they_are(self, veins):
+        changed = [
+            np.any(before[0] != after[0]) for before, after in (self.streamed(veins, seed) for seed in range(60))
+        ]
+        assert 0.1 < np.mean(changed) < 0.5
+
+    def test_without_veins_nothing_changes(self, veins):
+        before, after = self.streamed(np.zeros_like(veins), 1, unmixed_veins_probability=1.0)
+        np.testing.assert_array_equal(before, after)

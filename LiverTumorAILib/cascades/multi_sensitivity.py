@@ -137,10 +137,19 @@ class MultiSensitivityCascade:
 
 
 def segment(
-    study: RegisteredStudy, model: Model, progress: Progress = Progress(), liver: Liver | None = None
+    study: RegisteredStudy,
+    model: Model,
+    progress: Progress = Progress(),
+    liver: Liver | None = None,
+    *,
+    region: sitk.Image | None = None,
 ) -> tuple[sitk.Image, LesionProbabilities]:
-    """First step: organs on the reference grid (values of `Organ`), and the lesion probabilities in the liver."""
-    maps = predict_probabilities(model, study.images, progress.part(0, 0.9), overlap=OVERLAP)
+    """First step: organs on the reference grid (values of `Organ`), and the lesion probabilities in the liver.
+
+    Where only lesions are wanted, a `region` (mask; LPS, mm) around the liver saves most of the time: other organs are
+    not looked for outside it.
+    """
+    maps = predict_probabilities(model, study.images, progress.part(0, 0.9), region, overlap=OVERLAP)
     organs, _, inside = segment_liver(study.reference, maps, progress.part(0.9, 1), liver)
     mask = sitk.GetImageFromArray(inside.astype(np.uint8))
     mask.CopyInformation(study.reference)

@@ -10,6 +10,9 @@ from torch.nn import functional
 
 from LiverTumorAILib.study import Phase
 
+_MIXED = (-0.2, 1.2)
+"""Contrast of a part of a vein that is unevenly mixed, relative to the whole vein's."""
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -31,6 +34,8 @@ class Augmentation:
     dropout_probability: float = 0.5
     late_arterial_probability: float = 0.5
     late_arterial_share: float = 0.7
+    unmixed_veins_probability: float = 0.3
+    unmixed_veins_mm: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -259,6 +264,42 @@ def delay_arterial(
     share = rng.uniform(0, settings.late_arterial_share)
     both = np.isfinite(portal) & np.isfinite(arterial)
     arterial[both] += np.float32(share) * (portal - arterial)[both]
+
+
+def unmix_veins(
+    rng: np.random.Generator,
+    settings: Augmentation,
+    images: np.ndarray,
+    veins: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+) -> None:
+    """Let contrast agent be unevenly mixed with blood in some phases' veins, in place, as streaming leaves it.
+
+    Without it a vein that is brighter or darker than the other veins of its phase is taken for a lesion.
+
+    Parameters
+    ----------
+    rng: numpy.random.Generator
+    settings: Augmentation
+    images: numpy.ndarray
+        float32 (phases, z, y, x), HU, NaN where unknown.
+    veins: numpy.ndarray
+        bool (z, y, x).
+    spacing_mm: tuple of three floats
+        (z, y, x).
+
+    """
+    near = ndimage.binary_dilation(veins, iterations=2) & ~veins
+    knots = [max(round(n * s / settings.unmixed_veins_mm), 2) for n, s in zip(veins.shape, spacing_mm, strict=True)]
+    blood = ndimage.uniform_filter(veins.astype(np.float32), 3)
+    for image in images:
+        if rng.random() >= settings.unmixed_veins_probability:
+            continue
+        known = np.isfinite(image)
+        inside, around = image[known & veins], image[known & near]
+        if inside.size and around.size:
+            share = upsampled(rng.uniform(*_MIXED, (1, *knots)), veins.shape)[0].numpy()
+            np.add(image, blood * (share - 1) * (np.median(inside) - np.median(around)), out=image)
 
 
 def drop_phases(rng: np.random.Generator, settings: Augmentation, images: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from LiverTumorAILib.inference.card import ANY_PHASE
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.training.cases import CaseFolder
 from LiverTumorAILib.training.device import training_device
-from LiverTumorAILib.training.export import export_model
+from LiverTumorAILib.training.export import begun_with, export_model
 from LiverTumorAILib.training.hfs import ABLATION_RECIPES, HFS_RECIPES, train_hfs_model
 from LiverTumorAILib.training.liver_samples import LiverSampler
 from LiverTumorAILib.training.loop import train
@@ -76,7 +76,7 @@ def train_model(
         recipe = RECLASSIFICATION_RECIPES[name]
         recipe = recipe if steps is None else replace(recipe, steps=steps)
         return train_reclassification(
-            recipe, data, run_folder, models_folder, resume=resume, device=device, progress=progress
+            recipe, data, run_folder, models_folder, resume=resume, device=device, start=start, progress=progress
         )
     if name not in RECIPES:
         known = ", ".join((*RECIPES, *HFS_RECIPES, *RECLASSIFICATION_RECIPES))
@@ -103,9 +103,8 @@ def train_model(
             "cases": f"{len(held_out)} held-out cases of {data.name}",
             **{name: round(value, 4) if math.isfinite(value) else None for name, value in measured.items()},
         }
-    origin = "" if start is None else f" from the weights of another training ({start.parent.name})"
     real = f" and {len(negatives)} real CT without lesions" if negatives else ""
-    text = f"{recipe.steps} steps{origin}, one patch each, AdamW, on {described}{real}."
+    text = f"{recipe.steps} steps{begun_with(start)}, one patch each, AdamW, on {described}{real}."
     return export_model(network, recipe, models_folder, text, figures)
 
 

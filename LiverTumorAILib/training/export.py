@@ -195,6 +195,11 @@ def export_model(
     return folder
 
 
+def begun_with(start: Path | None) -> str:
+    """Words for the card of a training that began with another network's weights (an ONNX file in its folder)."""
+    return "" if start is None else f" from the weights of another training ({start.parent.name})"
+
+
 def weights_of_onnx(path: Path) -> dict[str, torch.Tensor]:
     """Weights by name of a network exported here; what only training needs (deeper heads) is not among them."""
     model = onnx.load(str(path))

@@ -104,7 +104,7 @@ class TrainingRecipe:
 RECIPES: Mapping[str, TrainingRecipe] = {
     "base_unet": TrainingRecipe(
         name="base_unet",
-        version="4",
+        version="5",
         title="3D U-Net for lesion types, liver, vessels and neighbouring organs on up to four CT phases",
         inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
         classes=BASE_CLASSES,
@@ -122,8 +122,8 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         negative_share=0.15,
         implant_share=0.7,
         type_weight=1.0,
-        validate_every=3000,
-        seed=5,
+        validate_every=9000,
+        seed=6,
     ),
     "liver_coarse": TrainingRecipe(
         name="liver_coarse",

@@ -19,11 +19,12 @@ from LiverTumorAILib.training.augmentation import (
     delay_arterial,
     draw_warp,
     drop_phases,
+    unmix_veins,
 )
 from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, TrainingCase
 from LiverTumorAILib.training.implant import Implanter
 from LiverTumorAILib.training.recipe import TrainingRecipe
-from LiverTumorAILib.training.targets import UNLABELLED, UNSPLIT_LIVER
+from LiverTumorAILib.training.targets import UNLABELLED, UNSPLIT_LIVER, VEIN_CLASSES
 
 Sampler = Callable[[int, Progress | None], tuple[torch.Tensor, torch.Tensor]]
 """From a step's number to its input float32 (batch, channels, ...) and class indices int64 (batch, ...)."""
@@ -99,6 +100,7 @@ class PatchSampler:
         rng = np.random.default_rng([self.recipe.seed, step])
         images, labels = self._patch(rng, self.recipe.pool(step, len(self.cases)), progress)
         delay_arterial(rng, self.augmentation, images, self._phases)
+        unmix_veins(rng, self.augmentation, images, np.isin(labels, self._veins), self.recipe.spacing_mm)
         augment_intensities(rng, self.augmentation, images)
         drop_phases(rng, self.augmentation, images)
         labels[~np.isfinite(images).any(axis=0)] = UNLABELLED
@@ -133,6 +135,10 @@ class PatchSampler:
     @cached_property
     def _phases(self) -> tuple[Phase, ...]:
         return tuple(Phase(name) for name in self.recipe.inputs)
+
+    @cached_property
+    def _veins(self) -> list[int]:
+        return [self.recipe.classes.index(name) for name in VEIN_CLASSES if name in self.recipe.classes]
 
     def _centre(
         self, rng: np.random.Generator, pool: int, progress: Progress | None

@@ -40,7 +40,9 @@ LIVER_CLASSES = ("background", "liver")
 UNLABELLED, UNSPLIT_LIVER = 255, 254
 """Values of partial label maps: anything but a lesion; liver or one of its vessels, without a lesion."""
 
-_LIVER_TISSUE = ("liver", "hepatic_vessels", "portal_splenic_vein")
+VEIN_CLASSES = ("hepatic_vessels", "portal_splenic_vein")
+
+_LIVER_TISSUE = ("liver", *VEIN_CLASSES)
 
 _CLASS_OF_TISSUE = {
     Tissue.LIVER: "liver",

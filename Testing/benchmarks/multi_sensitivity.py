@@ -1,20 +1,25 @@
 """Tables I-V and Figures 10 and 11 of the multi-sensitivity paper on held-out phantoms.
 
     python Testing/benchmarks/multi_sensitivity.py [--cases 200] [--validation 20] [--work runs/multi-sensitivity]
-        [--models FOLDER]
+        [--models FOLDER] [--processes 2]
 
 Two thirds of the patients have a malignant leading lesion, a tenth none at all. Phantoms (seeds 50000 and up, which
-no training or selection saw) are generated and registered once; each is then seen once by both networks in the
-diagnosis setting (all phases) and once in the screening setting (the registered non-contrast phase alone), and what
-they said is kept in the work folder. Everything is resumable, and all tables come from what is kept. The plain
+no training or selection saw) are generated once, their phases displaced by what registration leaves (up to 3 mm; the
+first `--registered` ones breathe and are registered by this project). Each is then seen once by both networks in the
+diagnosis setting (all phases) and once in the screening setting (the non-contrast phase alone), and what they said is
+kept in the work folder. Everything is resumable, and all tables come from what is kept. The plain
 baseline's size filter is tuned on further phantoms. All figures are synthetic-data figures.
 """
 
 import argparse
 import json
+import math
+import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import current_process, get_context
 from pathlib import Path
 
 import matplotlib as mpl
@@ -53,6 +58,8 @@ from LiverTumorAILib.study import Phase
 from LiverTumorAILib.training.make_data import GREATEST_RESIDUAL_MM
 
 FIRST_SEED, FIRST_VALIDATION_SEED = 50_000, 48_000
+REGION_MM = 15.0
+"""Around the liver in which the first network looks for lesions; it sees more."""
 WITHOUT_SHUFFLE = f"{RECLASSIFICATION}_no_shuffle"
 PATTERN = ("malignant", "malignant", "benign") * 3 + ("normal",)
 """Which kind of patient comes next: 60 % malignant, 30 % benign, 10 % normal before incidental lesions."""
@@ -76,12 +83,12 @@ def residual(seed: int) -> PhantomOptions:
     return PhantomOptions(breathing_mm=float(np.random.default_rng([seed, 78]).uniform(0, GREATEST_RESIDUAL_MM)))
 
 
-def in_setting(study: RegisteredStudy, setting: str) -> RegisteredStudy | None:
-    """The study as the setting sees it; None if it has no non-contrast phase."""
+def in_setting(study: RegisteredStudy, setting: str) -> RegisteredStudy:
+    """The study as the setting sees it; LiverTumorAIError if it has no non-contrast phase for the screening setting."""
     if setting == DIAGNOSIS:
         return study
     if Phase.NON_CONTRAST not in study.images:
-        return None
+        raise LiverTumorAIError("The study has no non-contrast phase")
     return replace(study, reference_phase=Phase.NON_CONTRAST, images={Phase.NON_CONTRAST: _filled(study)})
 
 
@@ -93,34 +100,71 @@ def _filled(study: RegisteredStudy) -> sitk.Image:
     return filled
 
 
-def keep(folder: Path, setting: str, models: ModelStore) -> tuple[KeptCase | None, float]:
-    """What both networks say of a case, kept in its folder, and the seconds that took; None if no liver was found."""
-    kept = {
-        shuffle: folder / f"{setting.split(maxsplit=1)[0]}{'' if shuffle else '-no-shuffle'}.npz"
-        for shuffle in (True, False)
-    }
-    wanted = [True, *([False] if WITHOUT_SHUFFLE in models.names() else [])]
-    truth = read_truth(folder)
-    seconds = 0.0
-    if not all(kept[shuffle].is_file() for shuffle in wanted):
+def keep(folder: Path, setting: str, models: ModelStore) -> float:
+    """Keep in a case's folder what the networks say of it; the seconds that took, 0 for what is kept already.
+
+    A setting in which the case cannot be seen, or in which no liver is found, is kept as a reason.
+    """
+    shuffles = [True, *([False] if WITHOUT_SHUFFLE in models.names() else [])]
+    missing = [shuffle for shuffle in shuffles if not kept_file(folder, setting, shuffle).is_file()]
+    if not missing or reason_file(folder, setting).is_file():
+        return 0.0
+    started = time.monotonic()
+    try:
         study = in_setting(registered_study(folder), setting)
-        if study is None:
-            return None, 0.0
-        networks = {name: models.load(name) for name in (SEGMENTATION, RECLASSIFICATION)}
-        started = time.monotonic()
-        try:
-            liver, _ = known_liver(study, models, "auto")
-            organs, probabilities = segment(study, networks[SEGMENTATION], liver=liver)
-        except LiverTumorAIError as error:
-            print(f"{folder.name}: {error}", flush=True)
-            return None, time.monotonic() - started
-        for shuffle in wanted:
-            model = networks[RECLASSIFICATION] if shuffle else models.load(WITHOUT_SHUFFLE)
-            opinions = give_opinions(study.images, organs, probabilities, model, HIGH_FACTOR, shuffle=shuffle)
-            write_sensitivity(SensitivityData(probabilities, opinions, HIGH_FACTOR), kept[shuffle])
-            seconds = seconds or time.monotonic() - started
-    bare = read_sensitivity(kept[False]).opinions if False in wanted else None
-    return keep_truth(folder.name, read_sensitivity(kept[True]), truth.lesions, truth.types, bare), seconds
+        liver, _ = known_liver(study, models, "auto")
+        around = sitk.BinaryDilate(liver.mask, [math.ceil(REGION_MM / step) for step in liver.mask.GetSpacing()])
+        organs, probabilities = segment(study, models.load(SEGMENTATION), liver=liver, region=around)
+    except LiverTumorAIError as error:
+        reason_file(folder, setting).write_text(str(error), encoding="utf-8")
+        return 0.0
+    seconds = 0.0
+    for shuffle in missing:
+        model = models.load(RECLASSIFICATION if shuffle else WITHOUT_SHUFFLE)
+        opinions = give_opinions(study.images, organs, probabilities, model, HIGH_FACTOR, shuffle=shuffle)
+        write_sensitivity(SensitivityData(probabilities, opinions, HIGH_FACTOR), kept_file(folder, setting, shuffle))
+        seconds = seconds or time.monotonic() - started
+    return seconds
+
+
+def kept_file(folder: Path, setting: str, shuffle: bool) -> Path:
+    """Where what the networks say of a case is kept."""
+    return folder / f"{setting.split(maxsplit=1)[0]}{'' if shuffle else '-no-shuffle'}.npz"
+
+
+def reason_file(folder: Path, setting: str) -> Path:
+    """Says why a case cannot be used in a setting."""
+    return folder / f"{setting.split(maxsplit=1)[0]}-refused.txt"
+
+
+def kept_case(folder: Path, setting: str) -> KeptCase | None:
+    """A case with its truth; None where it could not be used."""
+    if reason_file(folder, setting).is_file():
+        return None
+    truth = read_truth(folder)
+    bare = kept_file(folder, setting, False)
+    return keep_truth(
+        folder.name,
+        read_sensitivity(kept_file(folder, setting, True)),
+        truth.lesions,
+        truth.types,
+        read_sensitivity(bare).opinions if bare.is_file() else None,
+    )
+
+
+def keep_all(folders: list[Path], models: ModelStore, processes: int) -> list[float]:
+    """Keep both settings of all cases, several at a time; the seconds of those that were not kept yet."""
+    jobs = [(folder, setting, models) for setting in (DIAGNOSIS, SCREENING) for folder in folders]
+    cores = None if processes == 1 else sorted(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=stay_on_core, initargs=[cores]) as pool:
+        return [seconds for seconds in pool.map(keep, *zip(*jobs, strict=True)) if seconds]
+
+
+def stay_on_core(cores: list[int] | None) -> None:
+    """Let this process of a pool have one core alone, so that the networks of several don't wait for each other."""
+    if cores:
+        number = int(current_process().name.rpartition("-")[2])
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
 def visible_share(folders: list[Path], contrast_hu: float = 5.0) -> tuple[int, int]:
@@ -183,28 +227,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--validation", type=int, default=20, help="cases on which the baseline's size filter is tuned")
+    parser.add_argument("--registered", type=int, default=0, help="so many of the cases breathe and are registered")
     parser.add_argument("--work", type=Path, default=Path("runs/multi-sensitivity"))
     parser.add_argument("--models", type=Path, help="model store; the ablation needs one with its network, too")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--prepare-only", action="store_true")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    wanted = seeds(FIRST_SEED, arguments.cases), seeds(FIRST_VALIDATION_SEED, arguments.validation)
-    test, validation = (
-        [prepare(seed, arguments.work, options=residual(seed), register=False) for seed in part] for part in wanted
-    )
+    test = [
+        prepare(seed, arguments.work, options=options, register=options is None)
+        for index, seed in enumerate(seeds(FIRST_SEED, arguments.cases))
+        for options in [None if index < arguments.registered else residual(seed)]
+    ]
+    validation = [
+        prepare(seed, arguments.work, options=residual(seed), register=False)
+        for seed in seeds(FIRST_VALIDATION_SEED, arguments.validation)
+    ]
     if arguments.prepare_only:
         return
-    models, tables, seconds = ModelStore(arguments.models), {}, []
+    seconds = keep_all([*validation, *test], ModelStore(arguments.models), arguments.processes)
+    tables = {}
     for setting in (DIAGNOSIS, SCREENING):
-        kept: dict[str, list[KeptCase]] = {}
-        for name, folders in (("test", test), ("validation", validation)):
-            found = [keep(folder, setting, models) for folder in folders]
-            kept[name] = [case for case, _ in found if case]
-            seconds += [spent for _, spent in found if spent]
-            if len(kept[name]) < len(folders):
-                print(f"{setting}: {len(folders) - len(kept[name])} of {len(folders)} {name} cases could not be used")
-        smallest = tune_size_filter(kept["validation"]) if kept["validation"] else 0.0
-        tables[setting] = paper_tables(kept["test"], smallest_cm3=smallest)
+        tuning, cases = (
+            [case for case in (kept_case(folder, setting) for folder in folders) if case]
+            for folders in (validation, test)
+        )
+        if len(cases) < len(test):
+            print(f"{setting}: {len(test) - len(cases)} of {len(test)} cases could not be used")
+        tables[setting] = paper_tables(cases, smallest_cm3=tune_size_filter(tuning) if tuning else 0.0)
         print("\n".join(["", *table_lines(tables[setting], setting.capitalize())]), flush=True)
     seen, total = visible_share(test)
     print(f"\nNon-contrast phase: {seen} of {total} lesions differ from the liver by 5 HU or more")

@@ -13,7 +13,7 @@ CLASSES = ("background", *LESION_CLASSES, "liver")
 
 WITH_SHUFFLE = TrainingRecipe(
     name="multi_sensitivity_reclassification",
-    version="2",
+    version="3",
     title="3D U-Net that tells lesions from liver in patches of the liver alone, on up to four CT phases",
     inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
     classes=CLASSES,
@@ -28,7 +28,8 @@ WITH_SHUFFLE = TrainingRecipe(
     steps=12000,
     ema=0.998,
     implant_share=0.5,
-    seed=7,
+    type_weight=1.0,
+    seed=8,
 )
 
 WITHOUT_SHUFFLE = replace(

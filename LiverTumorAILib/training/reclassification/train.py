@@ -18,7 +18,7 @@ from LiverTumorAILib.lesions.reclassification import RULE
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.training.cases import CaseFolder
 from LiverTumorAILib.training.device import reduced_precision, training_device
-from LiverTumorAILib.training.export import export_model
+from LiverTumorAILib.training.export import begun_with, export_model
 from LiverTumorAILib.training.loop import train
 from LiverTumorAILib.training.recipe import RECIPES, TrainingRecipe
 from LiverTumorAILib.training.reclassification.livers import LiverFolder
@@ -43,6 +43,7 @@ def train_reclassification(
     *,
     resume: bool = True,
     device: str = "auto",
+    start: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Train the reclassification network on the segmentation network's cases and put it into a model store.
@@ -61,6 +62,8 @@ def train_reclassification(
         Continue from the run folder's checkpoint if there is one.
     device: str
         'auto', 'cpu' or 'cuda'.
+    start: Path, optional
+        ONNX file of the same network whose weights to begin with.
     progress: Progress, optional
         Updated, and polled for cancel, at each step.
 
@@ -74,7 +77,7 @@ def train_reclassification(
     training = data / "training" if (data / "training").is_dir() else data
     livers = _livers(training, run_folder / "livers" / "training")
     sampler = ReclassificationSampler(recipe, livers)
-    network = train(recipe, sampler, run_folder, progress.part(0, 0.95), resume=resume, device=device)
+    network = train(recipe, sampler, run_folder, progress.part(0, 0.95), resume=resume, device=device, start=start)
     figures = {}
     if (data / "validation").is_dir():
         held_out = _livers(data / "validation", run_folder / "livers" / "validation")
@@ -83,7 +86,8 @@ def train_reclassification(
         figures = {"cases": f"{len(held_out)} held-out cases of {data.name}", **figures}
     schemes = ", ".join(sampler.schemes)
     used = recipe.pool(recipe.steps - 1, len(livers))
-    text = f"{recipe.steps} steps, one liver-only patch each ({schemes}), AdamW, on {used} cases with phase dropout."
+    steps = f"{recipe.steps} steps{begun_with(start)}"
+    text = f"{steps}, one liver-only patch each ({schemes}), AdamW, on {used} cases with phase dropout."
     return export_model(network, recipe, models_folder, text, figures)
 
 
@@ -157,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, help="checkpoints (default: runs/MODEL)")
     parser.add_argument("--models", type=Path, help="model store (default: the one that ships)")
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--start", type=Path, help="ONNX file of the same network whose weights to begin with")
     chosen = parser.parse_args(arguments)
     recipe = RECLASSIFICATION_RECIPES[chosen.model]
     recipe = recipe if chosen.steps is None else replace(recipe, steps=chosen.steps)
@@ -166,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen.data,
             chosen.run or Path("runs") / chosen.model,
             chosen.models or ModelStore().folder,
+            start=chosen.start,
             progress=Progress(lambda event: print(f"{event.fraction:.1%} {event.message}", file=sys.stderr)),
         )
     except LiverTumorAIError as error:
