@@ -19,7 +19,8 @@ from LiverTumorAILib.inference import (
     read_card,
     write_card,
 )
-from LiverTumorAILib.inference.session import Session, available_cores
+from LiverTumorAILib.inference.openvino_scores import openvino_is_installed
+from LiverTumorAILib.inference.session import ENGINE_ENVIRONMENT, ONNX_RUNTIME, OPENVINO, Session, available_cores
 from LiverTumorAILib.inference.store import ENVIRONMENT, default_folder
 
 
@@ -88,7 +89,7 @@ def test_a_loaded_model_computes_what_onnx_says(store):
     batch = np.random.default_rng(1).normal(size=(1, 4, 5, 6, 7)).astype(np.float32)
     expected = onnxruntime.InferenceSession(str(store.folder / "linear" / "model.onnx")).run(None, {"volume": batch})[0]
     np.testing.assert_allclose(model.session(batch), expected, atol=1e-6)
-    assert model.device == "cpu"
+    assert model.device == f"cpu, {model.session.engine}"
     assert store.names() == ("linear",)
     assert [result.ok for result in store.verify()] == [True]
 
@@ -199,3 +200,34 @@ def test_unknown_devices_are_refused():
 def test_threads_stay_within_the_cores(content):
     session = Session(content, "cpu", threads=1000)
     assert 1 <= session._session.get_session_options().intra_op_num_threads <= available_cores()
+
+
+@pytest.mark.skipif(not openvino_is_installed(), reason="openvino is not installed")
+@pytest.mark.parametrize("name", ["base_unet", "liver_coarse", "hfs_fusion", "multi_sensitivity_reclassification"])
+def test_openvino_says_what_onnx_runtime_says(name, monkeypatch):
+    store = ModelStore()
+    fast = store.load(name, "cpu")
+    monkeypatch.setenv(ENGINE_ENVIRONMENT, "onnxruntime")
+    plain = store.load(name, "cpu")
+    assert (fast.session.engine, plain.session.engine) == (OPENVINO, ONNX_RUNTIME)
+    rng = np.random.default_rng(2)
+    for patch in ((16, 32, 32), (16, 48, 32), (16, 32, 48), (32, 32, 32), (16, 32, 32)):
+        batch = rng.normal(size=(1, fast.card.channels, *patch)).astype(np.float32)
+        expected, found = plain.session(batch), fast.session(batch)
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() < 0.01 * np.abs(expected).max()
+        assert (found.argmax(axis=1) != expected.argmax(axis=1)).mean() < 1e-3
+
+
+@pytest.mark.skipif(not openvino_is_installed(), reason="openvino is not installed")
+def test_evidence_comes_from_the_same_network_whoever_computes_the_scores(monkeypatch):
+    fast = ModelStore().load("base_unet", "cpu").session
+    monkeypatch.setenv(ENGINE_ENVIRONMENT, "onnxruntime")
+    plain = ModelStore().load("base_unet", "cpu").session
+    rng = np.random.default_rng(3)
+    batch, region = rng.normal(size=(1, 8, 16, 32, 32)).astype(np.float32), np.ones((16, 32, 32), np.float32)
+    contrasts = np.eye(14, dtype=np.float32)[[1]]
+    for one, other in zip(
+        fast.evidence(batch, region, contrasts, (1,)), plain.evidence(batch, region, contrasts, (1,)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)

@@ -7,12 +7,16 @@ import numpy as np
 import onnxruntime as ort
 
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference.openvino_scores import OpenVinoScores, openvino_is_installed
 
 VOLUME, SCORES = "volume", "scores"
 EXPLAIN, REGION, CONTRASTS, EVIDENCE = "explain", "region", "contrasts", "evidence_"
 """Inputs that need not be given, and how the names of the outputs begin that depend on them; a level follows."""
 
 DEVICES = ("auto", "cpu", "cuda")
+ONNX_RUNTIME, OPENVINO = "ONNX Runtime", "OpenVINO"
+ENGINE_ENVIRONMENT = "LIVERTUMORAI_ENGINE"
+"""'onnxruntime' leaves OpenVINO aside where it is installed."""
 
 
 def available_cores() -> int:
@@ -36,7 +40,9 @@ def choose_device(device: str) -> str:
 
 
 class Session:
-    """A network in ONNX Runtime: one input (1, channels, z, y, x), one output (1, classes, z, y, x).
+    """A network: one input (1, channels, z, y, x), one output (1, classes, z, y, x).
+
+    On a CPU OpenVINO computes the scores where it is installed, else ONNX Runtime, which always gives the evidence.
 
     Parameters
     ----------
@@ -69,6 +75,14 @@ class Session:
             self.device = "cpu"
         self._input = self._session.get_inputs()[0]
         self._output = self._session.get_outputs()[0]
+        self._fast = None
+        if self.device == "cpu" and openvino_is_installed() and os.environ.get(ENGINE_ENVIRONMENT) != "onnxruntime":
+            self._fast = OpenVinoScores(content, self._input.name, self._output.name, options.intra_op_num_threads)
+
+    @property
+    def engine(self) -> str:
+        """What computes the scores: `OPENVINO` or `ONNX_RUNTIME`."""
+        return OPENVINO if self._fast else ONNX_RUNTIME
 
     @property
     def input_shape(self) -> list[int | str | None]:
@@ -88,6 +102,8 @@ class Session:
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Scores (1, classes, z, y, x) of a float32 batch (1, channels, z, y, x)."""
+        if self._fast:
+            return self._fast(batch)
         return self._session.run([self._output.name], {self._input.name: batch})[0]
 
     def evidence(

@@ -25,8 +25,8 @@ class Model:
 
     @property
     def device(self) -> str:
-        """'cpu' or 'cuda'."""
-        return self.session.device
+        """What computes it, such as 'cpu, OpenVINO'."""
+        return f"{self.session.device}, {self.session.engine}"
 
 
 @dataclass(frozen=True)
