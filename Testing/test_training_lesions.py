@@ -16,7 +16,7 @@ from LiverTumorAILib.lesions import LesionType
 from LiverTumorAILib.phantom.lesions import Plan
 from LiverTumorAILib.study import Phase
 from LiverTumorAILib.training import RECIPES, implant
-from LiverTumorAILib.training.augmentation import Augmentation, unmix_veins
+from LiverTumorAILib.training.augmentation import Augmentation, drop_phases, unmix_veins
 from LiverTumorAILib.training.cases import UNKNOWN
 from LiverTumorAILib.training.implant import Implanter, draw_plans
 from LiverTumorAILib.training.real_negatives import negative_case
@@ -154,3 +154,24 @@ class TestUnmixedVeins:
     def test_without_veins_nothing_changes(self, veins):
         before, after = self.streamed(np.zeros_like(veins), 1, unmixed_veins_probability=1.0)
         np.testing.assert_array_equal(before, after)
+
+
+def test_the_non_contrast_phase_stays_alone_as_often_as_is_said():
+    def shown(seed: int, probability: float) -> tuple[bool, ...]:
+        images = np.zeros((4, 2, 2, 2), np.float32)
+        settings = Augmentation(dropout_probability=0, non_contrast_alone_probability=probability)
+        drop_phases(np.random.default_rng(seed), settings, images, PHASES)
+        return tuple(np.isfinite(images[:, 0, 0, 0]).tolist())
+
+    alone = (True, False, False, False)
+    assert {shown(seed, 1.0) for seed in range(5)} == {alone}
+    assert {shown(seed, 0.0) for seed in range(5)} == {(True,) * 4}
+    assert 0.25 < np.mean([shown(seed, 0.4) == alone for seed in range(200)]) < 0.55
+
+
+def test_an_unknown_non_contrast_phase_does_not_stay_alone():
+    images = np.zeros((4, 2, 2, 2), np.float32)
+    images[0] = np.nan
+    settings = Augmentation(dropout_probability=0, non_contrast_alone_probability=1)
+    drop_phases(np.random.default_rng(1), settings, images, PHASES)
+    assert np.isfinite(images[1:]).all()

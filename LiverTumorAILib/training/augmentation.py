@@ -32,6 +32,7 @@ class Augmentation:
     thick_slice_probability: float = 0.15
     coverage_probability: float = 0.1
     dropout_probability: float = 0.5
+    non_contrast_alone_probability: float = 0.2
     late_arterial_probability: float = 0.5
     late_arterial_share: float = 0.7
     unmixed_veins_probability: float = 0.3
@@ -302,15 +303,21 @@ def unmix_veins(
             np.add(image, blood * (share - 1) * (np.median(inside) - np.median(around)), out=image)
 
 
-def drop_phases(rng: np.random.Generator, settings: Augmentation, images: np.ndarray) -> None:
+def drop_phases(
+    rng: np.random.Generator, settings: Augmentation, images: np.ndarray, phases: Sequence[Phase] = ()
+) -> None:
     """Blank phases (phases, z, y, x) at random with NaN; at least one that shows something stays.
 
-    Half of the time a random subset stays, each as likely as any other, so that a network learns to do with any.
+    Half of the time a random subset stays, each as likely as any other, so that a network learns to do with any. Before
+    that the non-contrast phase stays alone in a share of the patches: vessels are dark in it, and a network that seldom
+    saw it without the others takes them for lesions.
     """
-    if rng.random() >= settings.dropout_probability:
-        return
     showing = [phase for phase, image in enumerate(images) if np.isfinite(image).any()]
-    if len(showing) < 2:
+    alone = phases.index(Phase.NON_CONTRAST) if Phase.NON_CONTRAST in phases else None
+    if rng.random() < settings.non_contrast_alone_probability and alone in showing:
+        images[[phase for phase in range(len(images)) if phase != alone]] = np.nan
+        return
+    if rng.random() >= settings.dropout_probability or len(showing) < 2:
         return
     subset = int(rng.integers(1, 2 ** len(showing)))
     for bit, phase in enumerate(showing):

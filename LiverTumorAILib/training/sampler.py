@@ -102,7 +102,7 @@ class PatchSampler:
         delay_arterial(rng, self.augmentation, images, self._phases)
         unmix_veins(rng, self.augmentation, images, np.isin(labels, self._veins), self.recipe.spacing_mm)
         augment_intensities(rng, self.augmentation, images)
-        drop_phases(rng, self.augmentation, images)
+        drop_phases(rng, self.augmentation, images, self._phases)
         labels[~np.isfinite(images).any(axis=0)] = UNLABELLED
         channels = [normalise(image, self.recipe.normalisation) for image in images]
         inputs = np.stack([*channels, *np.isfinite(images).astype(np.float32)])

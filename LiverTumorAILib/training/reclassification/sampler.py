@@ -148,7 +148,7 @@ class ReclassificationSampler:
             images, labels = apply_warp(warp, patch.images, patch.labels, recipe.patch)
         delay_arterial(rng, self.augmentation, images, names)
         augment_intensities(rng, self.augmentation, images)
-        drop_phases(rng, self.augmentation, images)
+        drop_phases(rng, self.augmentation, images, names)
         images, labels = mask_to_liver(images, labels, _outline(rng, labels > 0))
         channels = [normalise(image, recipe.normalisation) for image in images]
         inputs = np.stack([*channels, *np.isfinite(images).astype(np.float32)])
