@@ -25,12 +25,14 @@ def grid(direction=(1, 0, 0, 0, 1, 0, 0, 0, 1)):
     return image
 
 
-def body(like, *bright):
-    """Fat with bright ellipsoids (centre, half axes)."""
+def body(like, *bright, doubtful=()):
+    """Fat with bright ellipsoids (centre, half axes), and some that the networks take for liver with doubt."""
     voxels = np.full(like.GetSize()[::-1], -1000.0, np.float32)
     voxels[inside(like, (0, 0, 0), (125, 85, 200))] = -100
     for centre, half_axes in bright:
         voxels[inside(like, centre, half_axes)] = 100
+    for centre, half_axes in doubtful:
+        voxels[inside(like, centre, half_axes)] = 3
     return make_image(voxels, like)
 
 
@@ -64,6 +66,20 @@ def test_a_split_liver_keeps_its_parts_and_what_is_small_or_far_is_dropped(model
     speck, muscle = ((30, 40, -60), (6, 6, 6)), ((95, 10, -40), (22, 22, 22))
     image = body(grid(), right, left, speck, muscle)
     assert overlap(find_liver(image, models, "cpu").mask, image, right, left) > 0.97
+
+
+def test_a_larger_part_that_is_doubtful_is_not_the_liver(models):
+    liver, thigh = ((-60, 0, 50), (40, 40, 25)), ((-50, 0, -45), (60, 50, 30))
+    image = body(grid(), liver, doubtful=[thigh])
+    assert overlap(find_liver(image, models, "cpu").mask, image, liver) > 0.95
+
+
+def test_where_all_is_doubtful_the_largest_part_counts(models):
+    liver, muscle = ((-60, 0, 40), (50, 45, 35)), ((60, 0, -50), (25, 25, 25))
+    image = body(grid(), doubtful=[liver, muscle])
+    mask = find_liver(image, models, "cpu").mask
+    assert overlap(mask, image, liver) > 0.8
+    assert not (sitk.GetArrayFromImage(mask)[inside(image, *muscle)]).any()
 
 
 def test_where_there_is_none_the_mask_is_empty(models):

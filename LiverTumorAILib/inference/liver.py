@@ -22,8 +22,11 @@ LIVER_MODELS = (COARSE, FINE)
 MARGIN_MM = 12.0
 """How far from the coarse liver the fine network looks."""
 
+SURE = 0.9
+"""Probability of voxels that tell which part is the liver: in a whole body thighs may be larger, but are doubtful."""
+
 SMALLEST_PART = 0.03
-"""Share of the largest part below which a separate part is no liver."""
+"""Share of the main part below which a separate part is no liver."""
 
 WIDEST_GAP_MM = 20.0
 """Between the parts of a split or resected liver; muscle that looks like liver lies farther away."""
@@ -87,7 +90,7 @@ def find_liver(image: sitk.Image, models: ModelStore, device: str = "auto", prog
     """
     progress = progress or Progress(stage="Liver")
     coarse = _coarse(image, models.load(COARSE, device), progress.part(0, 0.3))
-    parts = _sensible_parts(coarse.probabilities[1] > 0.5, coarse.grid.spacing_mm)
+    parts = _sensible_parts(coarse.probabilities[1], 0.5, coarse.grid.spacing_mm)
     if not parts.any():
         return _liver_of(image, np.zeros(parts.shape, np.float32), coarse.grid)
     fine = _fine(image, coarse, parts, models.load(FINE, device), progress.part(0.3, 0.95))
@@ -152,18 +155,20 @@ def _cut(image: sitk.Image, grid: NetworkGrid) -> sitk.Image:
     return image[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))]
 
 
-def _sensible_parts(found: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray:
-    """The largest connected part (z, y, x), and every other one of a sensible size that lies near it."""
-    parts = cc3d.connected_components(found, connectivity=6)
+def _sensible_parts(probability: np.ndarray, level: float, spacing_mm: tuple[float, float, float]) -> np.ndarray:
+    """Of what is above a level the connected part (z, y, x) that most surely is liver, and sensible ones near it."""
+    parts = cc3d.connected_components(probability > level, connectivity=6)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    large = np.flatnonzero((sizes > 0) & (sizes >= SMALLEST_PART * sizes.max(initial=0)))
+    sure = np.bincount(parts[probability > max(SURE, level)], minlength=len(sizes))
+    main = int((sure if sure.any() else sizes).argmax())
+    large = np.flatnonzero((sizes > 0) & (sizes >= SMALLEST_PART * sizes[main]))
     if len(large) < 2:
         return np.isin(parts, large)
     step = tuple(max(round(3.0 / s), 1) for s in spacing_mm)
     coarse = parts[tuple(slice(None, None, n) for n in step)]
     sampling = [n * s for n, s in zip(step, spacing_mm, strict=True)]
-    away = ndimage.distance_transform_edt(coarse != sizes.argmax(), sampling=sampling)
+    away = ndimage.distance_transform_edt(coarse != main, sampling=sampling)
     gaps = ndimage.minimum(away, coarse, large)
     return np.isin(parts, large[np.asarray(gaps) <= WIDEST_GAP_MM])
 
@@ -172,7 +177,7 @@ def _liver_of(image: sitk.Image, probability: np.ndarray, grid: NetworkGrid) -> 
     maps = ProbabilityMaps(("background", "liver"), np.stack([1 - probability, probability]), grid)
     on_image = maps.probability_on(image, "liver")
     values = sitk.GetArrayViewFromImage(on_image)
-    kept = _sensible_parts(values > MASK_LEVEL, image.GetSpacing()[::-1])
+    kept = _sensible_parts(values, MASK_LEVEL, image.GetSpacing()[::-1])
     if kept.any():
         box = box_of(kept)
         kept[box] = ndimage.binary_fill_holes(kept[box])
