@@ -50,37 +50,41 @@ def match(true, found):
     return Match(Outcome.TRUE_POSITIVE if true is found else Outcome.FALSE_LABEL, 1, 1, true, found)
 
 
+def outcomes(matches, classes):
+    return Outcomes(matches, (0,) * len(matches), classes)
+
+
 class TestTables:
     def test_the_hcc_row_of_table_five_comes_out_as_printed(self):
         """223 TP, 13 FL, 11 FN and 6 FP; the precision of 85.1 % means that 33 others were called HCC."""
         matches = [match(L.HCC, L.HCC)] * 223 + [match(L.HCC, L.METASTASIS)] * 13 + [match(L.HCC, None)] * 11
         matches += [match(None, L.HCC)] * 6 + [match(L.OTHER, L.HCC)] * 33
-        row = lesion_table(Outcomes(tuple((one,) for one in matches), ("HCC",) * len(matches)))["HCC"]
+        row = lesion_table(outcomes(tuple((one,) for one in matches), ("HCC",) * len(matches)))["HCC"]
         assert [row[name] for name in ("fn", "fp", "fl", "tp")] == [11, 6, 13, 223]
         assert [round(100 * row[name], 1) for name in ("precision", "recall", "rough_recall")] == [85.1, 90.3, 95.5]
 
     def test_the_malignant_row_does_not_tell_malignant_types_apart(self):
         matches = (match(L.HCC, L.METASTASIS), match(L.ICC, L.CYST), match(L.CYST, L.HCC), match(L.HCC, None))
-        table = lesion_table(Outcomes((matches,), ("HCC",)))
+        table = lesion_table(outcomes((matches,), ("HCC",)))
         assert [table["Malig"][name] for name in ("tp", "fl", "fn", "fp", "called")] == [1, 1, 1, 0, 2]
         assert [table["All"][name] for name in ("tp", "fl", "fn", "fp", "called")] == [0, 3, 1, 0, 3]
 
     def test_intervals_are_those_of_the_binomial_distribution_where_patients_have_one_lesion(self):
         matches = tuple((match(L.HCC, L.HCC if index % 5 else None),) for index in range(400))
-        row = lesion_table(Outcomes(matches, ("HCC",) * 400))["HCC"]
+        row = lesion_table(outcomes(matches, ("HCC",) * 400))["HCC"]
         spread = 1.96 * np.sqrt(0.8 * 0.2 / 400)
         assert row["recall"] == pytest.approx(0.8)
         assert row["recall_95"] == pytest.approx([0.8 - spread, 0.8 + spread], abs=0.012)
         assert row["precision_95"] == [1, 1]
-        assert lesion_table(Outcomes(matches, ("HCC",) * 400))["CYST"]["recall_95"] is None
+        assert lesion_table(outcomes(matches, ("HCC",) * 400))["CYST"]["recall_95"] is None
 
     def test_uncertain_patients_count_for_neither_side_of_table_four(self):
         found = ("HCC", "CYST", UNCERTAIN, NORMAL, "HCC", UNCERTAIN)
         true = ("METASTASIS", "HCC", "HCC", "CYST", "CYST", NORMAL)
-        row = patient_table(Outcomes(((),) * 6, found), true)
+        row = patient_table(outcomes(((),) * 6, found), true)
         assert (row["sensitivity"], row["specificity"], row["uncertain"]) == (0.5, 0.5, 2)
         assert row["uncertain_share"] == pytest.approx(1 / 3)
-        table = confusion(Outcomes(((),) * 6, found), true)
+        table = confusion(outcomes(((),) * 6, found), true)
         assert table["HCC"] == {**dict.fromkeys(table["HCC"], 0), "CYST": 1, UNCERTAIN: 1}
         assert sum(map(sum, (row.values() for row in table.values()))) == 6
 
@@ -164,6 +168,18 @@ class TestVariants:
         tables = paper_tables([kept])
         assert tables["table_1"]["CYST"]["<0.5"] == 1
         json.dumps(tables, allow_nan=False)
+
+    def test_small_false_lesions_have_a_count_of_their_own(self):
+        trap = case("trap", [(4, L.HCC, 0.9, L.HCC)])
+        lesions = trap.data.probabilities.lesions.copy()
+        lesions[0, 2:4, 30:33, 30:33] = 0.9
+        rest = trap.data.probabilities.rest.copy()
+        rest[2:4, 30:33, 30:33] = 0.1
+        kept = LesionProbabilities(CLASSES[1:-1], lesions, rest, GRID)
+        data = SensitivityData(kept, trap.data.opinions, 10.0)
+        tables = paper_tables([keep_truth("trap", data, GRID.image(trap.true_labels), trap.true_types)])
+        assert (tables["lesions"][BASE]["All"]["tp"], tables["lesions"][BASE]["All"]["fp"]) == (1, 0)
+        assert tables["small_false_positives"][BASE] == 1
 
     def test_fnh_and_calcification_count_as_other(self):
         other = case("other", [(4, L.FNH, 0.9, L.OTHER)], confirmed=(4,))

@@ -83,21 +83,39 @@ class KeptCase:
         grid = self.data.probabilities.grid
         return grid.image(np.zeros(grid.shape, np.uint8))
 
-    def matches(self, detection: Detection) -> list[Match]:
-        """Eq. 7 for the lesions of Table I; what touches only smaller true lesions is no false positive."""
+    def matches(self, detection: Detection) -> tuple[list[Match], int]:
+        """Eq. 7 for the lesions of Table I, and the number of false positives below its smallest size.
+
+        Smaller true lesions are not counted, and what touches only these is no false positive.
+        """
         found = {instance.label: _six(instance.type) for instance in detection.instances}
-        return [
-            match
-            for match in match_lesions(self.true_labels, self.true_types, detection.labels, found)
-            if match.true_label is None or self.true_volumes_cm3[match.true_label] >= VOLUME_LIMITS_CM3[0]
-        ]
+        sizes = np.bincount(detection.labels.ravel(), minlength=max(found, default=0) + 1)
+        found_cm3 = sizes * np.prod(self.data.probabilities.grid.spacing_mm) / 1000
+        every = match_lesions(self.true_labels, self.true_types, detection.labels, found)
+        true = [match for match in every if match.true_label is not None]
+        false = [match for match in every if match.true_label is None]
+        large = [match for match in false if found_cm3[match.found_label] >= VOLUME_LIMITS_CM3[0]]
+        counted = [match for match in true if self.true_volumes_cm3[match.true_label] >= VOLUME_LIMITS_CM3[0]]
+        return [*counted, *large], len(false) - len(large)
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What a variant made of each case: its matches and its patient class (`UNCERTAIN` where it would not say)."""
+    """What a variant made of each case.
+
+    Attributes
+    ----------
+    matches: tuple of tuples of Match
+        Of the lesions that the tables count.
+    small_false: tuple of int
+        False positives that are too small for the tables.
+    classes: tuple of str
+        Patient classes, `UNCERTAIN` where the variant would not say.
+
+    """
 
     matches: tuple[tuple[Match, ...], ...]
+    small_false: tuple[int, ...]
     classes: tuple[str, ...]
 
 
@@ -142,44 +160,42 @@ def run_variants(
         Size filter of the plain baseline, from `tune_size_filter`.
 
     """
-    matches: dict[str, list] = {}
-    classes: dict[str, list] = {}
+    noted: dict[str, list[tuple]] = {}
 
-    def note(variant: str, found: list[Match], patient: str) -> None:
-        matches.setdefault(variant, []).append(tuple(found))
-        classes.setdefault(variant, []).append(patient)
+    def note(variant: str, case: KeptCase, found: Detection | None, patient: str) -> None:
+        matches, small_false = case.matches(found) if found else ([], 0)
+        noted.setdefault(variant, []).append((tuple(matches), small_false, patient))
 
     with_ablation = all(case.no_shuffle is not None for case in cases)
     for case in cases:
         grid, probabilities = case.grid, case.data.probabilities
         base, more = probabilities.detect(LOW_FACTOR, grid), probabilities.detect(high, grid)
         low, up = (reclassify(each, case.data.opinions, grid, rule) for each in (base, more))
-        plain = _plain(case, base, smallest_cm3)
-        note(PLAIN, case.matches(plain), _class_of(plain))
-        note(BASE, case.matches(base), _class_of(base))
+        shown = {PLAIN: _plain(case, base, smallest_cm3), BASE: base}
         if with_ablation:
-            bare = reclassify(base, case.no_shuffle, grid, rule)
-            note(NO_SHUFFLE, case.matches(bare), _class_of(bare))
-        note(LOW, case.matches(low), _class_of(low))
-        note(HIGH, case.matches(up), _class_of(up))
+            shown[NO_SHUFFLE] = reclassify(base, case.no_shuffle, grid, rule)
+        for variant, detection in (shown | {LOW: low, HIGH: up}).items():
+            note(variant, case, detection, _class_of(detection))
         joint = decide(low, up, (LOW_FACTOR, high))
         agree = joint.opinions[LOW] == joint.opinions[HIGH]
         # Table V: the lesions of High+ReCls, in the patients on whom both agree.
-        note(JOINT, case.matches(up) if agree else [], joint.classification if agree else UNCERTAIN)
-    return {variant: Outcomes(tuple(matches[variant]), tuple(classes[variant])) for variant in matches}
+        note(JOINT, case, up if agree else None, joint.classification if agree else UNCERTAIN)
+    return {variant: Outcomes(*zip(*rows, strict=True)) for variant, rows in noted.items()}
 
 
 def tune_size_filter(
     cases: Sequence[KeptCase], sizes: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0)
 ) -> float:
-    """The size (cm3) below which the plain baseline does best, by F1 over all lesions, to drop a component."""
+    """The size (cm3) below which the plain baseline does best to drop a component.
+
+    Judged by F1 over all lesions; small false positives count as well.
+    """
+    bases = [case.data.probabilities.detect(LOW_FACTOR, case.grid) for case in cases]
 
     def quality(size: float) -> float:
-        counts = _counts(
-            [case.matches(_plain(case, case.data.probabilities.detect(LOW_FACTOR, case.grid), size)) for case in cases],
-            ALL,
-        ).sum(axis=0)
-        right, wrong, missed, alarms, _ = counts
+        found = [case.matches(_plain(case, base, size)) for case, base in zip(cases, bases, strict=True)]
+        right, wrong, missed, alarms, _ = _counts([matches for matches, _ in found], ALL).sum(axis=0)
+        alarms += sum(small for _, small in found)
         return 2 * right / max(2 * right + 2 * wrong + missed + alarms, 1)
 
     return max(sizes, key=quality)
@@ -261,9 +277,9 @@ def sensitivity_curve(cases: Sequence[KeptCase], factors: Sequence[float] = FACT
         bare, judged = [], []
         for case in cases:
             detection = case.data.probabilities.detect(factor, case.grid)
-            bare.append(case.matches(detection))
+            bare.append(case.matches(detection)[0])
             if factor <= case.data.factor:
-                judged.append(case.matches(reclassify(detection, case.data.opinions, case.grid, rule)))
+                judged.append(case.matches(reclassify(detection, case.data.opinions, case.grid, rule))[0])
         row: dict = {"factor": factor}
         for name, found in (("without ReCls", bare), ("with ReCls", judged)):
             complete = len(found) == len(cases)
@@ -303,6 +319,7 @@ def paper_tables(cases: Sequence[KeptCase], *, smallest_cm3: float = 0.0, high: 
         "size_filter_cm3": smallest_cm3,
         "table_1": size_table(cases),
         "lesions": {name: lesion_table(each) for name, each in outcomes.items()},
+        "small_false_positives": {name: sum(each.small_false) for name, each in outcomes.items()},
         "patients": {name: patient_table(each, true) for name, each in outcomes.items()},
         "figure_10": confusion(outcomes[JOINT], true),
         "figure_11": sensitivity_curve(cases),

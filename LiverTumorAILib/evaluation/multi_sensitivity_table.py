@@ -19,7 +19,8 @@ def table_lines(tables: Mapping, title: str) -> list[str]:
             each = tables["lesions"][name][row]
             cells.append(f"{each['fn']:4} {each['fp']:3} {_share(each, 'precision')} {_share(each, 'recall')}")
         lines.append(f"{row:11}" + " ".join(cells))
-    lines += ["", "Table IV: malignancy"]
+    small = (f"{tables['small_false_positives'][name]:4}{'':42}" for name in variants)
+    lines += ["FP too small" + " ".join(small), "", "Table IV: malignancy"]
     for name, each in tables["patients"].items():
         lines.append(
             f"{name:26} sensitivity {_share(each, 'sensitivity')}  specificity {_share(each, 'specificity')}  "
