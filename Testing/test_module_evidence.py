@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest
 from slicer_host import actions
 
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
+from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions.findings_io import read_findings
 from LiverTumorAILib.mrml.heatmaps import HEATMAP_ROLE
 from LiverTumorAILib.mrml.nodes import owned_nodes
@@ -120,7 +121,7 @@ def test_the_heatmap_follows_the_selected_lesion(host, panel):
     assert node.GetName().startswith("Spoke for metastasis")
     click_row(panel.ui.lesionTable, 2)
     assert not panel.ui.heatmapButton.isEnabled()
-    assert panel.ui.heatmapComboBox.currentText() == "none was made"
+    host.wait_until(lambda: panel.ui.heatmapComboBox.currentText() == "none was made", 20)
     red = host.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
     assert red.GetForegroundVolumeID() is None
 
@@ -178,3 +179,24 @@ def test_axes_are_measured_again_on_demand(host, panel, study):
     assert measured.long_axis.length_mm == pytest.approx(lesion.measurement.long_axis.length_mm)
     assert measured.short_axis.length_mm == pytest.approx(lesion.measurement.short_axis.length_mm)
     assert not panel.ui.measureAgainButton.isVisible()
+
+
+def test_a_lesion_that_the_analysis_did_not_explain_gets_its_evidence_when_it_is_selected(host, panel, study, tmp_path):
+    findings, images = study
+    models = {"base_unet": ModelStore().card("base_unet").sha256}
+    unexplained = replace(findings, provenance=replace(findings.provenance, models=models))
+    panel.showResults(write_results_folder(unexplained, images, tmp_path / "results"))
+    wait(host, panel)
+    combo = panel.ui.heatmapComboBox
+    click_row(panel.ui.lesionTable, 1)
+    host.wait_until(lambda: combo.count() == 2, 60)
+    title = findings.lesions[1].type.title
+    assert combo.itemText(0) == f"Spoke for {title}"
+    assert panel.ui.heatmapButton.isEnabled()
+    press(host, "H")
+    assert owned_nodes(host.slicer.mrmlScene)[HEATMAP_ROLE].GetName() == f"Spoke for {title}"
+    click_row(panel.ui.lesionTable, 0)
+    host.wait_until(lambda: combo.currentText() == f"Spoke for {findings.lesions[0].type.title}", 60)
+    click_row(panel.ui.lesionTable, 1)
+    assert combo.itemText(0) == f"Spoke for {title}"
+    press(host, "H")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
+from LiverTumorAIModule.late_evidence import LateEvidence
+from LiverTumorAIModule.settings_panel import models_folder
 from LiverTumorAIModule.view_keys import Keys
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class HeatmapPanel:
         ui.heatmapButton.toggled.connect(self.follow)
         ui.heatmapComboBox.currentIndexChanged.connect(self.follow)
         ui.heatmapOpacitySlider.valueChanged.connect(self.follow)
+        self._late = LateEvidence(self.follow, models_folder)
         findings.followers.append(self.follow)
         self._keys = Keys({"H": ui.heatmapButton.click})
         self._keys.enable(False)
@@ -46,7 +49,13 @@ class HeatmapPanel:
 
     def release(self) -> None:
         """Leave nothing behind in the application."""
+        self._late.clear()
         self._keys.remove()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether evidence for a lesion is being made."""
+        return self._late.is_busy
 
     def follow(self, *_change: object) -> None:
         """Show the heatmap of the selected lesion where it is wanted and there is one."""
@@ -75,16 +84,27 @@ class HeatmapPanel:
         combo.blockSignals(False)
 
     def _maps(self) -> dict[str, Callable[[], sitk.Image]]:
-        """What can be shown of the selected lesion, by title."""
+        """What can be shown of the selected lesion, by title; evidence that the analysis did not give is made."""
         from LiverTumorAILib.review.heatmaps import heatmaps_of
 
         shown, selected = self._findings.shown, self._findings.review.selected
-        return heatmaps_of(selected, shown.reading.masks[selected.uid], shown.original) if selected else {}
+        if shown is None:
+            self._late.clear()
+        if selected is None:
+            return {}
+        mask = shown.reading.masks[selected.uid]
+        maps = heatmaps_of(selected, mask, shown.original)
+        if not maps or (len(maps) < 2 and self.ui.heatmapButton.checked):
+            self._late.want(selected, mask, self._findings.results)
+        late = {title: lambda heatmap=heatmap: heatmap for title, heatmap in self._late.of(selected, mask).items()}
+        return late or maps
 
     def _why_none(self) -> str:
         """Why the selected lesion has no heatmap, in words."""
         shown, selected = self._findings.shown, self._findings.review.selected
         if selected is None:
             return ""
+        if self._late.is_busy:
+            return _("being made…")
         is_found = any(lesion.uid == selected.uid for lesion in shown.original.lesions)
         return _("none was made") if is_found else _("none: no network found it")

@@ -37,8 +37,8 @@ class SettingsPanel:
 
     @property
     def models(self) -> str | None:
-        """The folder of models; None for those that come with the module."""
-        return _read("models") or None
+        """See `models_folder`."""
+        return models_folder()
 
     def apply(self, node: LiverTumorAIParameterNode) -> None:
         """Give a new scene the choices that were made last."""
@@ -60,6 +60,11 @@ class SettingsPanel:
 
     def _tell(self, lines: list[str]) -> None:
         self.ui.settingsLabel.text = "\n".join(lines)
+
+
+def models_folder() -> str | None:
+    """The folder of models; None for those that come with the module."""
+    return _read("models") or None
 
 
 def _check(folder: str | None) -> list[str]:

@@ -264,7 +264,7 @@ class SensitivityControl:
     @classmethod
     def of(cls, findings: Findings, images: Mapping[Phase, sitk.Image]) -> "SensitivityControl":
         """Of findings and their registered phases (reference grid; HU) as a results folder holds them."""
-        known = {phase: _known(image) for phase, image in images.items()}
+        known = {phase: known_hu(image) for phase, image in images.items()}
         volumes = tuple(StudyVolume(image, phase) for phase, image in known.items())
         return cls(RegisteredStudy(Study(findings.modality, volumes), findings.reference_phase, known), findings)
 
@@ -335,7 +335,7 @@ def _read_phase(path: Path) -> sitk.Image:
         raise LiverTumorAIError("A registered phase cannot be read", path.name, "Run the analysis again") from error
 
 
-def _known(stored: sitk.Image) -> sitk.Image:
+def known_hu(stored: sitk.Image) -> sitk.Image:
     """A registered phase as results folders hold it, in single precision and NaN where it shows nothing."""
     values = sitk.GetArrayFromImage(stored).astype(np.float32)
     values[values <= UNKNOWN_HU] = np.nan

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
+from scipy.special import softmax
 
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
 from LiverTumorAILib.inference import Model, ModelCard, NetworkGrid
@@ -80,14 +81,11 @@ def lesion_evidence(
 
     """
     card = model.card
-    surroundings = lesion_surroundings(lesion_labels, label)
-    grid = patch_around(surroundings == label, card.spacing_mm, patch or card.patch)
-    region = grid.sample(sitk.Cast(surroundings == label, sitk.sitkFloat32))
-    region /= max(float(region.sum()), 1e-6)
+    surroundings, grid, region = _seen(card, lesion_labels, label, patch)
     first, second = (np.eye(len(card.classes), dtype=np.float32)[card.classes.index(name)] for name in classes)
     contrasts = np.stack([first - 1 / len(card.classes), second - first]).astype(np.float32)
     batch = patch_input(card, images, grid)[None]
-    (maps,) = model.session.evidence(batch, region.astype(np.float32), contrasts, (LEVEL,))
+    (maps,) = model.session.evidence(batch, region, contrasts, (LEVEL,))
     coarse = _coarser(grid, maps.shape[1:])
     supporting, opposing = (
         sitk.Resample(coarse.image(np.maximum(values, 0)), surroundings, sitk.Transform(), sitk.sitkLinear, 0.0)
@@ -96,6 +94,26 @@ def lesion_evidence(
     strongest = max(sitk.GetArrayViewFromImage(image).max() for image in (supporting, opposing))
     scale = 1 / strongest if strongest > 0 else 0.0
     return Evidence(supporting * float(scale), opposing * float(scale))
+
+
+def class_shares(
+    model: Model, images: Mapping[Phase, sitk.Image], lesion_labels: sitk.Image, label: int
+) -> dict[str, float]:
+    """A network's probability (0-1) of each of its classes, averaged over a lesion; see `lesion_evidence`."""
+    _, grid, region = _seen(model.card, lesion_labels, label)
+    scores = model.session(patch_input(model.card, images, grid)[None])[0]
+    means = (softmax(scores, axis=0) * region).sum(axis=(1, 2, 3))
+    return dict(zip(model.card.classes, means.tolist(), strict=True))
+
+
+def _seen(
+    card: ModelCard, lesion_labels: sitk.Image, label: int, patch: tuple[int, int, int] | None = None
+) -> tuple[sitk.Image, NetworkGrid, np.ndarray]:
+    """A lesion's surroundings, the grid of a patch around it, and how much of it is in each voxel, adding up to 1."""
+    surroundings = lesion_surroundings(lesion_labels, label)
+    grid = patch_around(surroundings == label, card.spacing_mm, patch or card.patch)
+    region = grid.sample(sitk.Cast(surroundings == label, sitk.sitkFloat32))
+    return surroundings, grid, (region / max(float(region.sum()), 1e-6)).astype(np.float32)
 
 
 def patch_input(card: ModelCard, images: Mapping[Phase, sitk.Image], grid: NetworkGrid) -> np.ndarray:

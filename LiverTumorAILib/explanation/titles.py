@@ -18,14 +18,15 @@ def heatmap_titles(lesion: Lesion, heatmaps: Mapping[str, sitk.Image] | None = N
         return {}
     if not lesion.opposing_heatmap:
         return {lesion.heatmap: probability_title(lesion.type)}
-    second = second_type(lesion)
-    against = f"for {second.title} instead" if second else f"against {lesion.type.title}"
-    shown = (heatmaps or {}).get(lesion.opposing_heatmap)
-    faint = shown is not None and np.max(sitk.GetArrayViewFromImage(shown)) < FAINTEST
-    return {
-        lesion.heatmap: f"Spoke for {lesion.type.title}",
-        lesion.opposing_heatmap: f"Nothing spoke {against}" if faint else f"Spoke {against}",
-    }
+    titles = evidence_titles(lesion.type, second_type(lesion), (heatmaps or {}).get(lesion.opposing_heatmap))
+    return dict(zip((lesion.heatmap, lesion.opposing_heatmap), titles, strict=True))
+
+
+def evidence_titles(first: LesionType, second: LesionType | None, opposing: sitk.Image | None) -> tuple[str, str]:
+    """What the evidence for a type and that for the second one show; a map too faint to be seen is said to be so."""
+    against = f"for {second.title} instead" if second else f"against {first.title}"
+    faint = opposing is not None and np.max(sitk.GetArrayViewFromImage(opposing)) < FAINTEST
+    return f"Spoke for {first.title}", f"Nothing spoke {against}" if faint else f"Spoke {against}"
 
 
 def second_type(lesion: Lesion) -> LesionType | None:

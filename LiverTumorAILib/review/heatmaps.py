@@ -1,6 +1,6 @@
 """Heatmaps of lesions as the reader left them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import SimpleITK as sitk
@@ -39,19 +39,19 @@ def heatmaps_of(lesion: Lesion, mask: sitk.Image, findings: Findings) -> dict[st
         known = {name: title for name, title in titles.items() if name in findings.heatmaps}
         return {title: partial(findings.heatmaps.__getitem__, name) for name, title in known.items()}
     maps = findings.sensitivity.probabilities.maps if findings.sensitivity else None
-    if maps is None or class_of(lesion.type, maps) is None:
+    if maps is None or class_of(lesion.type, maps.classes) is None:
         return {}
     return {probability_title(lesion.type): partial(seen_type, lesion.type, mask, maps, findings.lesion_labels)}
 
 
 def seen_type(kind: LesionType, mask: sitk.Image, maps: ProbabilityMaps, grid: sitk.Image) -> sitk.Image:
     """Where a network sees a type that it knows, in and around a mask (a box of the grid)."""
-    return probability_heatmap(maps, class_of(kind, maps), grid, 1, box=box_of(mask, grid))
+    return probability_heatmap(maps, class_of(kind, maps.classes), grid, 1, box=box_of(mask, grid))
 
 
-def class_of(kind: LesionType, maps: ProbabilityMaps) -> str | None:
+def class_of(kind: LesionType, classes: Sequence[str]) -> str | None:
     """A network's class of a lesion type; None if it does not know the type."""
-    return next((name for name in maps.classes if lesion_type_of_class(name) is kind), None)
+    return next((name for name in classes if lesion_type_of_class(name) is kind), None)
 
 
 def _analyzed(lesion: Lesion, findings: Findings) -> Lesion | None:
