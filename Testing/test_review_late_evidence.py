@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from analytic_findings import analytic_study
+from scipy import ndimage
 
-from LiverTumorAILib.cascades.multi_sensitivity import UNKNOWN_HU
+from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, UNKNOWN_HU
 from LiverTumorAILib.explanation import lesion_evidence
 from LiverTumorAILib.inference import ModelStore
-from LiverTumorAILib.lesions import LesionType
-from LiverTumorAILib.review.late_evidence import explaining_network, late_evidence
+from LiverTumorAILib.lesions import LesionType, Organ
+from LiverTumorAILib.review.late_evidence import SECOND_NETWORK, explaining_networks, late_evidence
 from LiverTumorAILib.review.reading import begin_reading
 
 NETWORK = "base_unet"
@@ -28,14 +29,15 @@ def case():
 
 @pytest.fixture(scope="module")
 def network(case):
-    return explaining_network(case[0], ModelStore())
+    (model,) = explaining_networks(case[0], ModelStore())
+    return model
 
 
 def test_it_is_what_the_analysis_would_have_shown(case, network):
     findings, images = case
     lesion = findings.lesions[0]
     mask = begin_reading(findings).masks[lesion.uid]
-    maps = late_evidence(lesion, mask, findings.lesion_labels, images, network)
+    maps = late_evidence(lesion, mask, findings, images, network)
     (first, supporting), (second, opposing) = maps.items()
     assert first == f"Spoke for {lesion.type.title}"
     other = next(kind for kind in LesionType if f" {kind.title} " in f"{second} ")
@@ -54,7 +56,7 @@ def test_what_a_phase_does_not_show_is_unknown_to_the_network_too(case, network)
     phase = next(phase for phase in images if phase is not findings.reference_phase)
     without = {other: image for other, image in images.items() if other is not phase}
     blank = {**without, phase: images[phase] * 0 + UNKNOWN_HU}
-    one, other = (late_evidence(lesion, mask, findings.lesion_labels, shown, network) for shown in (without, blank))
+    one, other = (late_evidence(lesion, mask, findings, shown, network) for shown in (without, blank))
     assert one.keys() == other.keys()
     for title, image in one.items():
         np.testing.assert_allclose(sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(other[title]), atol=1e-4)
@@ -64,13 +66,58 @@ def test_a_type_that_the_network_does_not_know_has_none(case, network):
     findings, images = case
     lesion = replace(findings.lesions[0], type=LesionType.FNH)
     mask = begin_reading(findings).masks[lesion.uid]
-    assert late_evidence(lesion, mask, findings.lesion_labels, images, network) == {}
+    assert late_evidence(lesion, mask, findings, images, network) == {}
 
 
-def test_only_the_network_that_made_the_findings_explains_them(case):
+def test_only_the_networks_that_made_the_findings_explain_them(case):
     findings, _ = case
     other = replace(findings, provenance=replace(findings.provenance, models={NETWORK: "0" * 64}))
-    assert explaining_network(other, ModelStore()) is None
-    assert explaining_network(findings, ModelStore()).card.name == NETWORK
+    assert explaining_networks(other, ModelStore()) == ()
     without = replace(findings, provenance=replace(findings.provenance, models={}))
-    assert explaining_network(without, ModelStore()) is None
+    assert explaining_networks(without, ModelStore()) == ()
+    hcc_only = replace(findings, provenance=replace(findings.provenance, cascade="hfs-net"))
+    assert explaining_networks(hcc_only, ModelStore()) == ()
+
+
+class TestSecondNetwork:
+    """The reclassification network's own evidence."""
+
+    @pytest.fixture
+    def second(self, case):
+        findings, _ = case
+        store = ModelStore()
+        provenance = replace(
+            findings.provenance,
+            cascade="multi-sensitivity",
+            models={name: store.card(name).sha256 for name in (NETWORK, RECLASSIFICATION)},
+        )
+        first, second = explaining_networks(replace(findings, provenance=provenance), store)
+        assert first.card.name == NETWORK
+        return second
+
+    def test_its_maps_say_whose_they_are(self, case, second):
+        findings, images = case
+        lesion = findings.lesions[0]
+        maps = late_evidence(lesion, begin_reading(findings).masks[lesion.uid], findings, images, second)
+        assert len(maps) == 2
+        assert next(iter(maps)) == f"{SECOND_NETWORK}Spoke for {lesion.type.title}"
+        assert max(sitk.GetArrayFromImage(image).max() for image in maps.values()) == pytest.approx(1, abs=0.3)
+
+    def test_it_sees_the_liver_alone(self, case, second):
+        findings, images = case
+        lesion = findings.lesions[0]
+        mask = begin_reading(findings).masks[lesion.uid]
+        liver = sitk.GetArrayViewFromImage(findings.organ_labels) == Organ.LIVER
+        liver |= sitk.GetArrayViewFromImage(findings.lesion_labels) > 0
+        # Resampling mixes a little of what lies next to the liver into its border.
+        outside = ~ndimage.binary_dilation(liver, iterations=4)
+        changed = {}
+        for phase, image in images.items():
+            values = sitk.GetArrayFromImage(image)
+            values[outside & (values > UNKNOWN_HU)] = 500
+            changed[phase] = sitk.GetImageFromArray(values)
+            changed[phase].CopyInformation(image)
+        one, other = (late_evidence(lesion, mask, findings, shown, second) for shown in (images, changed))
+        assert one.keys() == other.keys()
+        for title, image in one.items():
+            np.testing.assert_allclose(sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(other[title]), atol=1e-3)

@@ -94,10 +94,11 @@ class HeatmapPanel:
             return {}
         mask = shown.reading.masks[selected.uid]
         maps = heatmaps_of(selected, mask, shown.original)
-        if not maps or (len(maps) < 2 and self.ui.heatmapButton.checked):
-            self._late.want(selected, mask, self._findings.results)
+        is_explained = len(maps) > 1
+        if not maps or self.ui.heatmapButton.checked:
+            self._late.want(selected, mask, self._findings.results, is_explained=is_explained)
         late = {title: lambda heatmap=heatmap: heatmap for title, heatmap in self._late.of(selected, mask).items()}
-        return late or maps
+        return maps | late if is_explained or not late else late
 
     def _why_none(self) -> str:
         """Why the selected lesion has no heatmap, in words."""

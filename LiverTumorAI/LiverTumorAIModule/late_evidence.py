@@ -1,4 +1,4 @@
-"""Evidence for lesions that the analysis did not explain, made beside the GUI's thread when it is wanted."""
+"""Evidence that the analysis did not make, made beside the GUI's thread when it is wanted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Made(NamedTuple):
 
 
 class LateEvidence:
-    """Maps of lesions that only the slider or a click found.
+    """Maps of lesions that only the slider or a click found, and those of a cascade's second network.
 
     Parameters
     ----------
@@ -51,17 +51,20 @@ class LateEvidence:
         made = self._made.get(lesion.uid)
         return made.maps if made and made.mask is mask and made.kind is lesion.type else {}
 
-    def want(self, lesion: Lesion, mask: sitk.Image, results: Results) -> None:
-        """Make the maps of a lesion, unless they are there, cannot be made, or others are on their way."""
+    def want(self, lesion: Lesion, mask: sitk.Image, results: Results, *, is_explained: bool) -> None:
+        """Make the maps of a lesion, unless they are there, cannot be made, or others are on their way.
+
+        Of a lesion that the analysis explained the second network's alone.
+        """
         made = self._made.get(lesion.uid)
         is_known = made is not None and made.mask is mask and made.kind is lesion.type
         if is_known or self._task is not None:
             return
         folder = self._models()
         self._task = BackgroundTask(
-            lambda: _make(lesion, mask, results, folder),
+            lambda: _make(lesion, mask, results, folder, is_explained),
             lambda maps: self._keep(lesion, mask, maps),
-            # The probability that is shown instead says what it is.
+            # What is shown without them says what it is.
             lambda _error: self._keep(lesion, mask, {}),
         )
 
@@ -77,9 +80,14 @@ class LateEvidence:
         self._on_made()
 
 
-def _make(lesion: Lesion, mask: sitk.Image, results: Results, folder: str | None) -> dict[str, sitk.Image]:
+def _make(
+    lesion: Lesion, mask: sitk.Image, results: Results, folder: str | None, is_explained: bool
+) -> dict[str, sitk.Image]:
     from LiverTumorAILib.inference import ModelStore
-    from LiverTumorAILib.review.late_evidence import explaining_network, late_evidence
+    from LiverTumorAILib.review.late_evidence import explaining_networks, late_evidence
 
-    model = explaining_network(results.findings, ModelStore(Path(folder) if folder else None))
-    return late_evidence(lesion, mask, results.findings.lesion_labels, results.images, model) if model else {}
+    networks = explaining_networks(results.findings, ModelStore(Path(folder) if folder else None))
+    maps: dict[str, sitk.Image] = {}
+    for network in networks[1:] if is_explained else networks:
+        maps |= late_evidence(lesion, mask, results.findings, results.images, network)
+    return maps

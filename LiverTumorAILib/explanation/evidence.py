@@ -58,6 +58,7 @@ def lesion_evidence(
     classes: tuple[str, str],
     *,
     patch: tuple[int, int, int] | None = None,
+    inside: sitk.Image | None = None,
 ) -> Evidence:
     """Evidence for the first of two classes, and for the second against the first, by HiResCAM.
 
@@ -78,13 +79,15 @@ def lesion_evidence(
         Of the model's card.
     patch: tuple of int, optional
         (z, y, x) that the network sees; its card's if not given.
+    inside: SimpleITK.Image, optional
+        Mask (LPS, mm) outside which the network sees nothing.
 
     """
     card = model.card
     surroundings, grid, region = _seen(card, lesion_labels, label, patch)
     first, second = (np.eye(len(card.classes), dtype=np.float32)[card.classes.index(name)] for name in classes)
     contrasts = np.stack([first - 1 / len(card.classes), second - first]).astype(np.float32)
-    batch = patch_input(card, images, grid)[None]
+    batch = patch_input(card, images, grid, inside)[None]
     (maps,) = model.session.evidence(batch, region, contrasts, (LEVEL,))
     coarse = _coarser(grid, maps.shape[1:])
     supporting, opposing = (
@@ -97,11 +100,15 @@ def lesion_evidence(
 
 
 def class_shares(
-    model: Model, images: Mapping[Phase, sitk.Image], lesion_labels: sitk.Image, label: int
+    model: Model,
+    images: Mapping[Phase, sitk.Image],
+    lesion_labels: sitk.Image,
+    label: int,
+    inside: sitk.Image | None = None,
 ) -> dict[str, float]:
     """A network's probability (0-1) of each of its classes, averaged over a lesion; see `lesion_evidence`."""
     _, grid, region = _seen(model.card, lesion_labels, label)
-    scores = model.session(patch_input(model.card, images, grid)[None])[0]
+    scores = model.session(patch_input(model.card, images, grid, inside)[None])[0]
     means = (softmax(scores, axis=0) * region).sum(axis=(1, 2, 3))
     return dict(zip(model.card.classes, means.tolist(), strict=True))
 
@@ -116,11 +123,16 @@ def _seen(
     return surroundings, grid, (region / max(float(region.sum()), 1e-6)).astype(np.float32)
 
 
-def patch_input(card: ModelCard, images: Mapping[Phase, sitk.Image], grid: NetworkGrid) -> np.ndarray:
-    """A network's input (channels, z, y, x) on a grid, see `network_input`."""
-    return network_input(
-        {phase: _sampled(images[phase], grid) for phase in map(Phase, card.inputs) if phase in images}, card
-    )
+def patch_input(
+    card: ModelCard, images: Mapping[Phase, sitk.Image], grid: NetworkGrid, inside: sitk.Image | None = None
+) -> np.ndarray:
+    """A network's input (channels, z, y, x) on a grid, see `network_input`; nothing is shown outside a mask."""
+    phases = {phase: _sampled(images[phase], grid) for phase in map(Phase, card.inputs) if phase in images}
+    if inside is not None:
+        outside = grid.sample(inside, sitk.sitkNearestNeighbor) == 0
+        for values in phases.values():
+            values[outside] = np.nan
+    return network_input(phases, card)
 
 
 def patch_around(mask: sitk.Image, spacing_mm: tuple[float, float, float], patch: tuple[int, int, int]) -> NetworkGrid:
