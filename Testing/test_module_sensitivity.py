@@ -65,6 +65,14 @@ def test_what_the_networks_saw_is_told_of_each_lesion_and_of_the_patient(panel):
     assert "Opinions: low sensitivity HCC; high sensitivity HCC" in panel.ui.summaryLabel.text()
 
 
+def test_what_every_factor_needs_is_ready_before_the_slider_moves(host, panel, move):
+    host.wait_until(lambda: panel.findings.sensitivity.is_prepared, 60)
+    assert not panel.findings.sensitivity.is_busy
+    assert panel.ui.sensitivityLabel.text() == "× 10 as analyzed"
+    move(1.0)
+    assert types(panel) == ["Cyst", "HCC"]
+
+
 def test_moving_it_changes_table_segments_and_summary(panel, move):
     segmentation = panel.findings.shown.segmentation.GetSegmentation()
     before = segmentation.GetNumberOfSegments()

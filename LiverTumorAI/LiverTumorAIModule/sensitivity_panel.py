@@ -11,15 +11,18 @@ from slicer.i18n import tr as _
 from LiverTumorAIModule.background import BackgroundTask, InTurns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import SimpleNamespace
 
     from LiverTumorAILib.lesions import Findings
     from LiverTumorAILib.review.reading import Reading
+    from LiverTumorAILib.review.sensitivity import LiveSensitivity
     from LiverTumorAIModule.findings_panel import FindingsPanel
 
 FACTORS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 PAUSE_MS = 150
+PREPARE_MS = 1500
+"""After results came; until then places and pictures of the lesions are made."""
 
 
 class SensitivityPanel:
@@ -45,6 +48,10 @@ class SensitivityPanel:
         self._timer.setSingleShot(True)
         self._timer.interval = PAUSE_MS
         self._timer.timeout.connect(self._find)
+        self._preparing = qt.QTimer()
+        self._preparing.setSingleShot(True)
+        self._preparing.interval = PREPARE_MS
+        self._preparing.timeout.connect(self._prepare)
         ui.sensitivitySlider.valueChanged.connect(self._moved)
         findings.followers.append(self.follow)
         self.follow()
@@ -54,9 +61,15 @@ class SensitivityPanel:
         """Whether lesions are on their way."""
         return self._wanted is not None
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether a move of the slider finds ready what all factors need."""
+        return self._live is not None
+
     def clear(self) -> None:
         """Forget the study; nothing follows any more."""
         self._timer.stop()
+        self._preparing.stop()
         if self._task is not None:
             self._task.forget()
         self._task = self._live = self._wanted = None
@@ -75,6 +88,8 @@ class SensitivityPanel:
         slider.value = self._factors.index(factor)
         slider.blockSignals(False)
         self._name()
+        if self._live is None and not self._preparing.active:
+            self._preparing.start()
 
     def _name(self) -> None:
         factor = self._factors[self.ui.sensitivitySlider.value]
@@ -87,6 +102,35 @@ class SensitivityPanel:
         self._name()
         self._timer.start()
 
+    def _prepare(self) -> None:
+        """Make what every factor needs before the slider moves, which would wait for it."""
+        if self._task is not None or self._live is not None or self._findings.shown is None:
+            return
+        make = self._maker()
+
+        def keep(live: LiveSensitivity) -> None:
+            self._task, self._live = None, live
+
+        def leave(_error: Exception) -> None:
+            # A move of the slider tries again, and tells.
+            self._task = None
+
+        self._task = BackgroundTask(make, keep, leave)
+
+    def _maker(self) -> Callable[[], LiveSensitivity]:
+        """Makes the readings of the shown study at other factors, beside the GUI's thread."""
+        shown = self._findings.shown
+        findings, images = shown.original, {phase: shown.image(phase) for phase in shown.phases}
+
+        def make() -> LiveSensitivity:
+            from LiverTumorAILib.review.sensitivity import LiveSensitivity
+
+            live = LiveSensitivity(findings, images)
+            live.prepare()
+            return live
+
+        return make
+
     def _find(self) -> None:
         """Find the lesions at the slider's factor beside the GUI's thread."""
         if self._task is not None or self._findings.corrections.is_busy:
@@ -95,15 +139,13 @@ class SensitivityPanel:
         self._findings.editing.settle()
         shown = self._findings.shown
         factor, before, live = self._wanted, shown.reading, self._live
-        findings, images = shown.original, {phase: shown.image(phase) for phase in shown.phases}
+        findings, make = shown.original, self._maker()
 
-        def find() -> tuple[object, Reading, Findings]:
-            from LiverTumorAILib.review.sensitivity import LiveSensitivity
-
-            made = live or LiveSensitivity(findings, images)
+        def find() -> tuple[LiveSensitivity, Reading, Findings]:
+            made = live or make()
             return made, *made.at(factor, before, findings)
 
-        def show(result: tuple[object, Reading, Findings]) -> None:
+        def show(result: tuple[LiveSensitivity, Reading, Findings]) -> None:
             self._task = None
             self._live, reading, found = result
             if factor != self._wanted or shown.reading is not before:

@@ -281,6 +281,10 @@ class SensitivityControl:
         """Individual lesions with a factor, not measured: what a slider shows while it moves."""
         return detect_jointly(self.findings.sensitivity, factor, self.findings.organ_labels, low=self._low)
 
+    def prepare(self) -> None:
+        """Find the lesions of low sensitivity now, which every factor needs."""
+        _ = self._low
+
     @cached_property
     def _low(self) -> Detection:
         return detect_around(self.findings.sensitivity, LOW_FACTOR, self.findings.organ_labels)

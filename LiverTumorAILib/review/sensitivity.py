@@ -48,6 +48,10 @@ class LiveSensitivity:
         self._explained = {lesion.uid: lesion for lesion in findings.lesions if lesion.opposing_heatmap}
         self._maps = findings.heatmaps
 
+    def prepare(self) -> None:
+        """Compute now what every factor needs, so that the first one takes no longer than others."""
+        self._control.prepare()
+
     def at(self, factor: float, reading: Reading, findings: Findings) -> tuple[Reading, Findings]:
         """The reading, and the findings that it reads, at another sensitivity.
 
