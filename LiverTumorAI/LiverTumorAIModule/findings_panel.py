@@ -72,6 +72,7 @@ class FindingsPanel:
         self.results, self.shown = results._replace(organs=None), shown
         self.autosave.begin(session, results.reading)
         yield from self._beginning()
+        self.tellFollowers()
         yield
         slicer.util.resetSliceViews()
         yield
@@ -88,7 +89,7 @@ class FindingsPanel:
         if self.shown.reading.lesions:
             self.review.select(self.shown.reading.lesions[0].uid)
             self._editSelected()
-            self.tellFollowers()
+        self.tellFollowers()
 
     def completing(self) -> Iterator[None]:
         """Show in the scene what can wait until the table and the outlines are there."""
@@ -192,7 +193,6 @@ class FindingsPanel:
         self.review.begin()
         self.followTable()
         yield
-        self.tellFollowers()
 
     def _editSelected(self) -> None:
         from LiverTumorAILib.mrml.segmentation import lesion_segment_id

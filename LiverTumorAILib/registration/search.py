@@ -170,7 +170,7 @@ def load_kernels(progress: Progress) -> None:
     """Compile the kernels, or read from disk what an earlier process compiled, unless this one has them."""
     if is_loaded():
         return
-    progress.update(0.0, "loading the kernels; the first use compiles them, which takes about a minute")
+    progress.update(0.0, "loading the kernels; at the very first use they are compiled, up to a minute more")
     noise = np.random.default_rng(0).normal(size=(16, 16, 16)).astype(np.float32)
     view = View(noise, np.ones(shrink(noise, FIELD_RATIO).shape, bool))
     search(view, view, 2.0, Progress(is_cancelled=progress.is_cancelled), Kernels())
