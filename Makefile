@@ -49,7 +49,7 @@ train: setup  ## make the training data and train the liver networks, the base n
 	$(BIN)/python -m LiverTumorAILib.training.make_data runs/cases/validation --first-seed 20000 --count 12
 	$(BIN)/python -m LiverTumorAILib.training.real_negatives runs/cases/negatives --ct $(NEGATIVES) --materials runs/materials --transfers 4
 	$(BIN)/livertumorai train --model base_unet --data runs/cases --start models/base_unet/model.onnx
-	$(BIN)/livertumorai train --model multi_sensitivity_reclassification --data runs/cases
+	$(BIN)/livertumorai train --model multi_sensitivity_reclassification --data runs/cases --start models/multi_sensitivity_reclassification/model.onnx
 
 clean:  ## remove what the other targets made, training runs excepted
 	rm -rf .venv demo-output .pytest_cache .ruff_cache

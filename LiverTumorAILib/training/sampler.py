@@ -1,6 +1,6 @@
 """Patches for one training step, drawn by the step's own seed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -24,7 +24,8 @@ from LiverTumorAILib.training.augmentation import (
 from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, TrainingCase
 from LiverTumorAILib.training.implant import Implanter
 from LiverTumorAILib.training.recipe import TrainingRecipe
-from LiverTumorAILib.training.targets import UNLABELLED, UNSPLIT_LIVER, VEIN_CLASSES
+from LiverTumorAILib.training.targets import LESION_CLASSES, UNLABELLED, UNSPLIT_LIVER, VEIN_CLASSES
+from LiverTumorAILib.training.visibility import hide_unseen
 
 Sampler = Callable[[int, Progress | None], tuple[torch.Tensor, torch.Tensor]]
 """From a step's number to its input float32 (batch, channels, ...) and class indices int64 (batch, ...)."""
@@ -100,9 +101,12 @@ class PatchSampler:
         rng = np.random.default_rng([self.recipe.seed, step])
         images, labels = self._patch(rng, self.recipe.pool(step, len(self.cases)), progress)
         delay_arterial(rng, self.augmentation, images, self._phases)
-        unmix_veins(rng, self.augmentation, images, np.isin(labels, self._veins), self.recipe.spacing_mm)
+        unmix_veins(
+            rng, self.augmentation, images, np.isin(labels, self._indices(VEIN_CLASSES)), self.recipe.spacing_mm
+        )
         augment_intensities(rng, self.augmentation, images)
         drop_phases(rng, self.augmentation, images, self._phases)
+        hide_unseen(images, labels, self._indices(LESION_CLASSES), self.recipe.classes.index("liver"))
         labels[~np.isfinite(images).any(axis=0)] = UNLABELLED
         channels = [normalise(image, self.recipe.normalisation) for image in images]
         inputs = np.stack([*channels, *np.isfinite(images).astype(np.float32)])
@@ -136,9 +140,9 @@ class PatchSampler:
     def _phases(self) -> tuple[Phase, ...]:
         return tuple(Phase(name) for name in self.recipe.inputs)
 
-    @cached_property
-    def _veins(self) -> list[int]:
-        return [self.recipe.classes.index(name) for name in VEIN_CLASSES if name in self.recipe.classes]
+    def _indices(self, names: Sequence[str]) -> list[int]:
+        """Of those of some classes that the recipe has."""
+        return [self.recipe.classes.index(name) for name in names if name in self.recipe.classes]
 
     def _centre(
         self, rng: np.random.Generator, pool: int, progress: Progress | None

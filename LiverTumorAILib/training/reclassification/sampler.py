@@ -26,6 +26,7 @@ from LiverTumorAILib.training.implant import Implanter
 from LiverTumorAILib.training.recipe import TrainingRecipe
 from LiverTumorAILib.training.reclassification.livers import LiverCase, LiverFolder
 from LiverTumorAILib.training.reclassification.recipe import CLASSES, WITHOUT_SHUFFLE
+from LiverTumorAILib.training.visibility import hide_unseen
 
 _MARGIN = (3, 6, 6)
 _TRIES = 8
@@ -149,6 +150,7 @@ class ReclassificationSampler:
         delay_arterial(rng, self.augmentation, images, names)
         augment_intensities(rng, self.augmentation, images)
         drop_phases(rng, self.augmentation, images, names)
+        hide_unseen(images, labels, range(1, CLASSES.index("liver")), CLASSES.index("liver"))
         images, labels = mask_to_liver(images, labels, _outline(rng, labels > 0))
         channels = [normalise(image, recipe.normalisation) for image in images]
         inputs = np.stack([*channels, *np.isfinite(images).astype(np.float32)])
