@@ -14,7 +14,7 @@ help:  ## show the targets
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[training,window,test,fast]'
+	$(BIN)/python -m pip install --quiet --editable '.[training,window,test]'
 	@touch $@
 
 setup: .venv/.complete  ## make .venv with everything
