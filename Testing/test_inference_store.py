@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -231,3 +233,20 @@ def test_evidence_comes_from_the_same_network_whoever_computes_the_scores(monkey
         fast.evidence(batch, region, contrasts, (1,)), plain.evidence(batch, region, contrasts, (1,)), strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(not openvino_is_installed(), reason="openvino is not installed")
+def test_openvino_leaves_numba_its_threading_layer():
+    code = """
+import numba, numpy as np
+from LiverTumorAILib.inference import ModelStore
+ModelStore().load("hfs_fusion", "cpu")
+@numba.njit(parallel=True)
+def double(values):
+    for index in numba.prange(values.size):
+        values[index] *= 2
+double(np.ones(8))
+print(numba.threading_layer())
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.split()[-1] == "workqueue"

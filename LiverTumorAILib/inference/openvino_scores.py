@@ -3,6 +3,7 @@
 import importlib.util
 from typing import Any
 
+import numba
 import numpy as np
 
 _KEPT_SHAPES = 3
@@ -34,6 +35,8 @@ class OpenVinoScores:
     """
 
     def __init__(self, content: bytes, inputs: str, outputs: str, threads: int) -> None:
+        # OpenVINO brings a TBB library that numba would use from then on, and with which a process must not fork.
+        numba.config.THREADING_LAYER = "workqueue"
         import openvino
 
         self._core = openvino.Core()
