@@ -37,7 +37,8 @@ SMALL = {
 }
 RECIPE = replace(WITH_SHUFFLE, **SMALL)
 CALM = Augmentation(0, misregistration_probability=0, shift_hu=0, gain=0, noise_probability=0, blur_probability=0,
-                    thick_slice_probability=0, coverage_probability=0, dropout_probability=0)  # fmt: skip
+                    thick_slice_probability=0, coverage_probability=0, dropout_probability=0,
+                    non_contrast_alone_probability=0)  # fmt: skip
 HCC_HU, LIVER_HU, CYST_HU, OUTSIDE_HU = 150, 80, 5, -80
 HCC, CYST = CLASSES.index("HCC"), CLASSES.index("CYST")
 
