@@ -52,11 +52,6 @@ class HeatmapPanel:
         self._late.clear()
         self._keys.remove()
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether evidence for a lesion is being made."""
-        return self._late.is_busy
-
     def follow(self, *_change: object) -> None:
         """Show the heatmap of the selected lesion where it is wanted and there is one."""
         from LiverTumorAILib.mrml.heatmaps import hide_heatmap, show_heatmap

@@ -48,17 +48,14 @@ class LateEvidence:
 
     def of(self, lesion: Lesion, mask: sitk.Image) -> dict[str, sitk.Image]:
         """Maps of a lesion by title, if they were made of these voxels and this type."""
-        made = self._made.get(lesion.uid)
-        return made.maps if made and made.mask is mask and made.kind is lesion.type else {}
+        return self._known(lesion, mask) or {}
 
     def want(self, lesion: Lesion, mask: sitk.Image, results: Results, *, is_explained: bool) -> None:
         """Make the maps of a lesion, unless they are there, cannot be made, or others are on their way.
 
         Of a lesion that the analysis explained the second network's alone.
         """
-        made = self._made.get(lesion.uid)
-        is_known = made is not None and made.mask is mask and made.kind is lesion.type
-        if is_known or self._task is not None:
+        if self._task is not None or self._known(lesion, mask) is not None:
             return
         folder = self._models()
         self._task = BackgroundTask(
@@ -73,6 +70,11 @@ class LateEvidence:
         if self._task is not None:
             self._task.forget()
         self._task, self._made = None, {}
+
+    def _known(self, lesion: Lesion, mask: sitk.Image) -> dict[str, sitk.Image] | None:
+        """What was made of a lesion as it is now; None if nothing was tried."""
+        made = self._made.get(lesion.uid)
+        return made.maps if made and made.mask is mask and made.kind is lesion.type else None
 
     def _keep(self, lesion: Lesion, mask: sitk.Image, maps: dict[str, sitk.Image]) -> None:
         self._task = None
