@@ -15,7 +15,8 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from LiverTumorAILib.inference import ModelCard, write_card
+from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.inference import ModelCard, read_card, write_card
 from LiverTumorAILib.inference.session import CONTRASTS, EVIDENCE, EXPLAIN, REGION, SCORES, VOLUME
 from LiverTumorAILib.inference.store import CARD_FILE, MODEL_FILE
 from LiverTumorAILib.networks import UNet3D
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 OPSET = 17
 LICENCE = "Apache-2.0"
 _HALF = ".half"
+_HEAD = ("heads.0.weight", "heads.0.bias")
 INTENDED_USE = "Research and software tests. Not validated on patients; not for clinical use."
 
 
@@ -198,6 +200,36 @@ def export_model(
 def begun_with(start: Path | None) -> str:
     """Words for the card of a training that began with another network's weights (an ONNX file in its folder)."""
     return "" if start is None else f" from the weights of another training ({start.parent.name})"
+
+
+def starting_weights(path: Path, classes: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """Weights to begin a training with, of a network exported here with the same levels.
+
+    Where it has other classes than are wanted, its head gives those that both know; what is missing keeps the weights
+    it was drawn with.
+
+    Parameters
+    ----------
+    path: Path
+        ONNX file; the card beside it names its classes.
+    classes: tuple of str
+        Of the network to train.
+
+    Raises
+    ------
+    LiverTumorAIError
+        If the card lacks one of the classes.
+
+    """
+    weights = weights_of_onnx(path)
+    known = read_card(path.with_name(CARD_FILE)).classes
+    if known != classes:
+        if missing := sorted(set(classes) - set(known)):
+            raise LiverTumorAIError(f"The network to begin with has no class {', '.join(missing)}", path)
+        rows = [known.index(name) for name in classes]
+        for name in _HEAD:
+            weights[name] = weights[name][rows]
+    return weights
 
 
 def weights_of_onnx(path: Path) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from LiverTumorAILib.training.cases import CaseFolder
 from LiverTumorAILib.training.checkpoint import CHECKPOINT, MovingAverage, TrainingState, resume_run
 from LiverTumorAILib.training.curves import Curves
 from LiverTumorAILib.training.device import reduced_precision, training_device
-from LiverTumorAILib.training.export import weights_of_onnx
+from LiverTumorAILib.training.export import starting_weights
 from LiverTumorAILib.training.losses import SegmentationLoss, deep_loss
 from LiverTumorAILib.training.recipe import TrainingRecipe
 from LiverTumorAILib.training.sampler import PatchSampler, Sampler, samples_ahead
@@ -89,7 +89,7 @@ def train(
     until: int, optional
         Stop, with a checkpoint, after this many steps of the recipe's schedule.
     start: Path, optional
-        ONNX file of the same network, exported here, whose weights to begin with instead of random ones.
+        ONNX file of a network with the same levels, exported here, whose weights to begin with instead of random ones.
     negatives: CaseFolder, optional
         Real CT without lesions, beside training cases.
 
@@ -134,7 +134,7 @@ def train(
 def _new_state(recipe: TrainingRecipe, device: torch.device, start: Path | None = None) -> TrainingState:
     network = build_network(recipe)
     if start is not None:
-        network.load_state_dict(weights_of_onnx(start), strict=False)
+        network.load_state_dict(starting_weights(start, recipe.classes), strict=False)
     network = network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     return TrainingState(network, optimizer, MovingAverage(network, recipe.ema))

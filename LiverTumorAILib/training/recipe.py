@@ -104,7 +104,7 @@ class TrainingRecipe:
 RECIPES: Mapping[str, TrainingRecipe] = {
     "base_unet": TrainingRecipe(
         name="base_unet",
-        version="5",
+        version="6",
         title="3D U-Net for lesion types, liver, vessels and neighbouring organs on up to four CT phases",
         inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
         classes=BASE_CLASSES,
@@ -115,15 +115,15 @@ RECIPES: Mapping[str, TrainingRecipe] = {
         channels=(16, 32, 64, 96, 128),
         encoder_convolutions=(1, 2, 2, 2, 1),
         decoder_convolutions=(1, 2, 2, 2),
-        steps=9000,
-        learning_rate=3e-3,
+        steps=8000,
+        learning_rate=2e-3,
         ema=0.998,
         first_cases=140,
         negative_share=0.15,
         implant_share=0.7,
         type_weight=1.0,
-        validate_every=9000,
-        seed=6,
+        validate_every=8000,
+        seed=7,
     ),
     "liver_coarse": TrainingRecipe(
         name="liver_coarse",

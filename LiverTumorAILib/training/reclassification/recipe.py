@@ -13,7 +13,7 @@ CLASSES = ("background", *LESION_CLASSES, "liver")
 
 WITH_SHUFFLE = TrainingRecipe(
     name="multi_sensitivity_reclassification",
-    version="3",
+    version="4",
     title="3D U-Net that tells lesions from liver in patches of the liver alone, on up to four CT phases",
     inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
     classes=CLASSES,
@@ -21,12 +21,15 @@ WITH_SHUFFLE = TrainingRecipe(
     # 80 x 96 x 96 mm
     patch=(32, 48, 48),
     window=(32, 48, 48),
-    normalisation=IntensityNormalisation("window", -60.0, 240.0),
-    channels=(16, 32, 64, 96),
-    encoder_convolutions=(1, 2, 2, 2),
-    decoder_convolutions=(1, 2, 2),
-    steps=12000,
+    # Levels and window are the segmentation network's, with whose weights it begins.
+    normalisation=IntensityNormalisation("window", -150.0, 250.0),
+    channels=(16, 32, 64, 96, 128),
+    encoder_convolutions=(1, 2, 2, 2, 1),
+    decoder_convolutions=(1, 2, 2, 2),
+    steps=6000,
+    learning_rate=2e-3,
     ema=0.998,
+    first_cases=140,
     implant_share=0.5,
     type_weight=1.0,
     seed=8,

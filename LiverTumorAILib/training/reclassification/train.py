@@ -63,7 +63,7 @@ def train_reclassification(
     device: str
         'auto', 'cpu' or 'cuda'.
     start: Path, optional
-        ONNX file of the same network whose weights to begin with.
+        ONNX file whose weights to begin with, such as the segmentation network's, which knows all types.
     progress: Progress, optional
         Updated, and polled for cancel, at each step.
 
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, help="checkpoints (default: runs/MODEL)")
     parser.add_argument("--models", type=Path, help="model store (default: the one that ships)")
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--start", type=Path, help="ONNX file of the same network whose weights to begin with")
+    parser.add_argument("--start", type=Path, help="ONNX file whose weights to begin with, such as base_unet's")
     chosen = parser.parse_args(arguments)
     recipe = RECLASSIFICATION_RECIPES[chosen.model]
     recipe = recipe if chosen.steps is None else replace(recipe, steps=chosen.steps)
