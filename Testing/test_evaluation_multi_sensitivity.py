@@ -112,6 +112,17 @@ def case(name, lesions, confirmed=(), bare=()):
     return keep_truth(name, data, GRID.image(truth), types, Opinions(CLASSES, labels[1], GRID))
 
 
+def trap_beside_hcc(side):
+    """A true HCC of 1.28 cm3 and, where there is no lesion, a box of `side` voxels that looks like one."""
+    hcc = case("trap", [(4, L.HCC, 0.9, L.HCC)])
+    lesions, rest = hcc.data.probabilities.lesions.copy(), hcc.data.probabilities.rest.copy()
+    box = (slice(2, 4), slice(30, 30 + side), slice(30, 30 + side))
+    lesions[(0, *box)], rest[box] = 0.9, 0.1
+    kept = LesionProbabilities(CLASSES[1:-1], lesions, rest, GRID)
+    data = SensitivityData(kept, hcc.data.opinions, 10.0)
+    return keep_truth("trap", data, GRID.image(hcc.true_labels), hcc.true_types)
+
+
 @pytest.fixture(scope="module")
 def cases():
     """Two patients: a clear HCC and a trap; and a faint metastasis beside a cyst."""
@@ -147,14 +158,7 @@ class TestVariants:
         assert [row["with ReCls"] and row["with ReCls"]["fp"] for row in curve] == [0, 0, 0, None]
 
     def test_the_size_filter_is_the_one_that_suits_the_tuning_cases(self):
-        trap = case("trap", [(4, L.HCC, 0.9, L.HCC)])
-        smaller = trap.data.probabilities.lesions.copy()
-        smaller[0, 2:4, 30:34, 30:34] = 0.9
-        rest = trap.data.probabilities.rest.copy()
-        rest[2:4, 30:34, 30:34] = 0.1
-        kept = LesionProbabilities(CLASSES[1:-1], smaller, rest, GRID)
-        fooled = [keep_truth("trap", SensitivityData(kept, trap.data.opinions, 10.0), GRID.image(trap.true_labels),
-                             trap.true_types)]  # fmt: skip
+        fooled = [trap_beside_hcc(4)]
         # The trap has 0.32 cm3, the lesion 1.28.
         assert 0.32 < tune_size_filter(fooled) <= 1.28
 
@@ -170,14 +174,7 @@ class TestVariants:
         json.dumps(tables, allow_nan=False)
 
     def test_small_false_lesions_have_a_count_of_their_own(self):
-        trap = case("trap", [(4, L.HCC, 0.9, L.HCC)])
-        lesions = trap.data.probabilities.lesions.copy()
-        lesions[0, 2:4, 30:33, 30:33] = 0.9
-        rest = trap.data.probabilities.rest.copy()
-        rest[2:4, 30:33, 30:33] = 0.1
-        kept = LesionProbabilities(CLASSES[1:-1], lesions, rest, GRID)
-        data = SensitivityData(kept, trap.data.opinions, 10.0)
-        tables = paper_tables([keep_truth("trap", data, GRID.image(trap.true_labels), trap.true_types)])
+        tables = paper_tables([trap_beside_hcc(3)])
         assert (tables["lesions"][BASE]["All"]["tp"], tables["lesions"][BASE]["All"]["fp"]) == (1, 0)
         assert tables["small_false_positives"][BASE] == 1
 

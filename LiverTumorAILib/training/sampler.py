@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
 
 import numpy as np
 import torch
@@ -52,6 +54,15 @@ class _Steps(Dataset):
         return self.sampler(self.steps[index], None)
 
 
+def _other_processes() -> BaseContext:
+    """How processes begin: never by a fork of this one, in which inference libraries may run threads of their own."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 def samples_ahead(
     sampler: Sampler, steps: range, progress: Progress | None = None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -68,7 +79,13 @@ def samples_ahead(
     """
     if not steps:
         return
-    loader = DataLoader(_Steps(sampler, steps), batch_size=None, num_workers=1, prefetch_factor=_AHEAD)
+    loader = DataLoader(
+        _Steps(sampler, steps),
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=_AHEAD,
+        multiprocessing_context=_other_processes(),
+    )
     for sample in loader:
         if progress:
             progress.check()
