@@ -17,6 +17,7 @@ from LiverTumorAILib.cascades import get_cascade, liver_patches
 from LiverTumorAILib.cascades.liver_patches import PATCHES, LiverOnly, ask
 from LiverTumorAILib.cascades.multi_sensitivity import (
     RECLASSIFICATION,
+    SCREENING_NETWORKS,
     SEGMENTATION,
     SensitivityControl,
     assemble,
@@ -225,6 +226,17 @@ def test_the_screening_setting_is_named(tmp_path):
     assert [lesion.type for lesion in findings.lesions] == ["CYST"]
     assert len(findings.warnings) == 1 and "screening setting" in findings.warnings[0]
     assert findings.patient.certainty is Certainty.CERTAIN
+
+
+def test_the_screening_setting_has_networks_of_its_own(tmp_path):
+    models = store(tmp_path)
+    for name in SCREENING_NETWORKS.values():
+        write_network(tmp_path, name=name, phase=Phase.NON_CONTRAST)
+    screened = run(study_of(abdomen(CYST), (Phase.NON_CONTRAST,)), models)
+    assert [lesion.type for lesion in screened.lesions] == ["CYST"]
+    assert set(screened.provenance.models) == set(SCREENING_NETWORKS.values())
+    diagnosed = run(study_of(abdomen(CYST), (Phase.NON_CONTRAST, Phase.PORTAL_VENOUS)), models)
+    assert set(diagnosed.provenance.models) == set(SCREENING_NETWORKS)
 
 
 def test_a_tumour_that_fills_half_of_the_liver_passes_by_and_belongs_to_the_liver(models):

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from analytic_findings import analytic_study
 from scipy import ndimage
 
+from LiverTumorAILib.cascades import get_cascade
 from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, UNKNOWN_HU
 from LiverTumorAILib.explanation import lesion_evidence
 from LiverTumorAILib.inference import ModelStore
@@ -75,8 +76,9 @@ def test_only_the_networks_that_made_the_findings_explain_them(case):
     assert explaining_networks(other, ModelStore()) == ()
     without = replace(findings, provenance=replace(findings.provenance, models={}))
     assert explaining_networks(without, ModelStore()) == ()
-    hcc_only = replace(findings, provenance=replace(findings.provenance, cascade="hfs-net"))
-    assert explaining_networks(hcc_only, ModelStore()) == ()
+    store = ModelStore()
+    hcc_only = {name: store.card(name).sha256 for name in get_cascade("hfs-net").required_models}
+    assert explaining_networks(replace(findings, provenance=replace(findings.provenance, models=hcc_only)), store) == ()
 
 
 class TestSecondNetwork:

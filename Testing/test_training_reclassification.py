@@ -146,7 +146,7 @@ class TestSchemes:
 
 class TestSampler:
     def test_everything_outside_the_liver_is_unknown_to_the_network(self, livers):
-        sampler = ReclassificationSampler(RECIPE, livers, CALM)
+        sampler = ReclassificationSampler(replace(RECIPE, augmentation=CALM), livers)
         seen = set()
         for step in range(30):
             volume, target = sampler(step)
@@ -159,24 +159,26 @@ class TestSampler:
         assert {HCC, CYST, CLASSES.index("liver")} <= seen
 
     def test_every_augmentation_goes_through(self, livers):
-        sampler = ReclassificationSampler(RECIPE, livers, Augmentation(1, misregistration_probability=1))
+        sampler = ReclassificationSampler(
+            replace(RECIPE, augmentation=Augmentation(1, misregistration_probability=1)), livers
+        )
         for step in range(10):
             volume, target = sampler(step)
             assert torch.isfinite(volume).all() and int(target.max()) < len(CLASSES)
 
     def test_further_lesions_of_all_types_are_implanted_into_the_liver(self, data, tmp_path):
         healthy = LiverFolder(CaseFolder(data / "training", ("case_2",)), BASE_CLASSES, tmp_path / "healthy")
-        recipe, types = replace(RECIPE, patch=(16, 32, 32), implant_share=1.0), set()
+        recipe, types = replace(RECIPE, patch=(16, 32, 32), implant_share=1.0, augmentation=CALM), set()
         for step in range(20):
-            volume, target = ReclassificationSampler(recipe, healthy, CALM)(step)
+            volume, target = ReclassificationSampler(recipe, healthy)(step)
             types |= set(torch.unique(target).tolist())
             assert (target[0][(volume[0, 4:] == 0).all(dim=0)] == 0).all()
         assert len(types & set(range(1, CLASSES.index("liver")))) >= 4
-        bare = ReclassificationSampler(replace(recipe, implant_share=0.0), healthy, CALM)
+        bare = ReclassificationSampler(replace(recipe, implant_share=0.0), healthy)
         assert all(set(torch.unique(bare(step)[1]).tolist()) <= {0, CLASSES.index("liver")} for step in range(5))
 
     def test_the_ablation_draws_patches_around_lesions_only(self, livers):
-        bare = ReclassificationSampler(replace(WITHOUT_SHUFFLE, **SMALL), livers, CALM)
+        bare = ReclassificationSampler(replace(WITHOUT_SHUFFLE, augmentation=CALM, **SMALL), livers)
         assert bare.schemes == (Scheme.ORIGINAL_POSITIVE,)
         assert ReclassificationSampler(RECIPE, livers).schemes == tuple(Scheme)
 

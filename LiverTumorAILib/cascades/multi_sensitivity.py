@@ -1,7 +1,7 @@
 """The multi-sensitivity cascade: one segmentation at two sensitivities, each detection reclassified."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,8 @@ from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
 
 SEGMENTATION = "base_unet"
 RECLASSIFICATION = "multi_sensitivity_reclassification"
+SCREENING_NETWORKS: Mapping[str, str] = {name: f"{name}_screening" for name in (SEGMENTATION, RECLASSIFICATION)}
+"""Networks of the screening setting, which saw nothing but non-contrast phases in training."""
 HIGH_FACTOR = 10.0
 """Sensitivity factor of "High" in the tables; Fig. 11 shows what others do."""
 
@@ -54,7 +56,7 @@ class MultiSensitivityCascade:
     """Wang et al., A cascaded approach for ultraly high performance lesion detection, arXiv 2306.16036.
 
     With contrast phases it works in the paper's diagnosis setting, with the non-contrast phase alone in the screening
-    setting; the same networks serve both.
+    setting, which has networks of its own.
 
     Attributes
     ----------
@@ -97,7 +99,7 @@ class MultiSensitivityCascade:
             )
         check_factor(self.factor)
         started = time.perf_counter()
-        segmentation, reclassification = (models.load(name, self.device) for name in self.required_models)
+        segmentation, reclassification = (models.load(name, self.device) for name in networks_of(study.images, models))
         loaded = time.perf_counter()
         liver, used = known_liver(study, models, self.device, progress.part(0, 0.25, "Finding the liver"))
         organs, probabilities = segment(study, segmentation, progress.part(0.25, 0.65, "Finding lesions"), liver)
@@ -134,6 +136,19 @@ class MultiSensitivityCascade:
             progress=progress.part(0.93, 1, "Measuring lesions"),
             explain=explained_by(segmentation, study.images) if self.explains else None,
         )
+
+
+def networks_of(phases: Collection[Phase], models: ModelStore) -> tuple[str, str]:
+    """Names of the first and the second network for the phases that are there.
+
+    The networks of the diagnosis setting can do without any phase; they stand in for those of the screening setting
+    where the store lacks these.
+    """
+    names = (SEGMENTATION, RECLASSIFICATION)
+    if set(phases) != {Phase.NON_CONTRAST}:
+        return names
+    known = models.names()
+    return tuple(SCREENING_NETWORKS[name] if SCREENING_NETWORKS[name] in known else name for name in names)
 
 
 def segment(

@@ -6,8 +6,7 @@ from functools import partial
 import numpy as np
 import SimpleITK as sitk
 
-from LiverTumorAILib.cascades import get_cascade
-from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, known_hu
+from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, SCREENING_NETWORKS, known_hu
 from LiverTumorAILib.explanation.evidence import BLUR_MM, can_explain, class_shares, lesion_evidence
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
 from LiverTumorAILib.explanation.titles import evidence_titles
@@ -23,19 +22,19 @@ SECOND_NETWORK = "Second network: "
 
 
 def explaining_networks(findings: Findings, models: ModelStore, device: str = "cpu") -> tuple[Model, ...]:
-    """The networks of a cascade that tell lesion types apart, as far as the findings came from them.
+    """The networks that the findings came from which tell lesion types apart.
 
     Networks that see what other networks said are left out; so are those whose file cannot explain.
 
     Raises
     ------
     LiverTumorAIError
-        If the cascade, or one of its networks, is broken.
+        If one of the networks is broken.
 
     """
     provenance = findings.provenance
-    wanted = [name for name in get_cascade(provenance.cascade).required_models if name in models.names()]
-    cards = [models.card(name) for name in wanted]
+    known = models.names()
+    cards = [models.card(name) for name in provenance.models if name in known]
     suitable = [
         card.name
         for card in cards
@@ -80,7 +79,7 @@ def late_evidence(
     empty = sitk.Cast(organs * 0, sitk.sitkUInt8)
     labels = sitk.Paste(empty, mask, mask.GetSize(), [0] * 3, empty.TransformPhysicalPointToIndex(mask.GetOrigin()))
     phases = {phase: known_hu(near(images[phase])) for phase in map(Phase, model.card.inputs) if phase in images}
-    is_second = model.card.name == RECLASSIFICATION
+    is_second = model.card.name in (RECLASSIFICATION, SCREENING_NETWORKS[RECLASSIFICATION])
     inside = _liver(organs, labels) if is_second else None
     shares = class_shares(model, phases, labels, 1, inside)
     others = {name: share for name, share in shares.items() if name != first and lesion_type_of_class(name)}

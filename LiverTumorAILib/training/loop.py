@@ -7,7 +7,6 @@ import torch
 
 from LiverTumorAILib.networks import UNet3D
 from LiverTumorAILib.progress import Progress
-from LiverTumorAILib.training.augmentation import Augmentation
 from LiverTumorAILib.training.cases import CaseFolder
 from LiverTumorAILib.training.checkpoint import CHECKPOINT, MovingAverage, TrainingState, resume_run
 from LiverTumorAILib.training.curves import Curves
@@ -57,7 +56,6 @@ def train(
     progress: Progress | None = None,
     *,
     validation: CaseFolder | None = None,
-    augmentation: Augmentation | None = None,
     resume: bool = True,
     device: str = "auto",
     until: int | None = None,
@@ -79,8 +77,6 @@ def train(
         Updated, and polled for cancel, at each step.
     validation: CaseFolder, optional
         Held-out cases.
-    augmentation: Augmentation, optional
-        Default settings otherwise.
     resume: bool
         Continue from the run folder's checkpoint if there is one; the result is the same to the bit on the same
         machine. Otherwise begin anew.
@@ -106,7 +102,7 @@ def train(
     resume_run(state, recipe, run_folder, resume, where)
     sampler = data
     if isinstance(data, CaseFolder):
-        sampler = PatchSampler(recipe, data, augmentation or Augmentation(), negatives)
+        sampler = PatchSampler(recipe, data, negatives)
     lesions = tuple(recipe.classes.index(name) for name in LESION_CLASSES if name in recipe.classes)
     loss = SegmentationLoss(len(recipe.classes), lesions, label_sets(recipe.classes), recipe.type_weight)
     curves = Curves(run_folder, state.step)

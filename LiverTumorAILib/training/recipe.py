@@ -1,11 +1,12 @@
 """Recipes: everything that decides how a network is trained."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from LiverTumorAILib.inference import IntensityNormalisation
 from LiverTumorAILib.inference.card import ANY_PHASE
 from LiverTumorAILib.study import Phase
+from LiverTumorAILib.training.augmentation import Augmentation
 from LiverTumorAILib.training.targets import BASE_CLASSES, LIVER_CLASSES
 
 
@@ -53,6 +54,8 @@ class TrainingRecipe:
         Of the patches that receive further lesions.
     type_weight: float
         Of what a lesion is among the lesion types, see `SegmentationLoss`.
+    augmentation: Augmentation
+        What may happen to a patch.
     checkpoint_every, validate_every: int
         Steps.
     seed: int
@@ -87,6 +90,7 @@ class TrainingRecipe:
     negative_share: float = 0.0
     implant_share: float = 0.0
     type_weight: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
     checkpoint_every: int = 250
     validate_every: int = 1000
     seed: int = 1
@@ -101,29 +105,50 @@ class TrainingRecipe:
         return min(cases, self.first_cases + step // self.steps_per_case)
 
 
+DIAGNOSIS = Augmentation(dropout_probability=0.4, non_contrast_alone_probability=0.05)
+"""Mostly several phases, which tell types apart; any may be missing."""
+SCREENING = Augmentation(non_contrast_alone_probability=1.0, misregistration_probability=0.0)
+"""The non-contrast phase alone, wherever there is one."""
+
+_BASE = TrainingRecipe(
+    name="base_unet",
+    version="6",
+    title="3D U-Net for lesion types, liver, vessels and neighbouring organs on up to four CT phases",
+    inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
+    classes=BASE_CLASSES,
+    spacing_mm=(2.5, 2.0, 2.0),
+    patch=(32, 64, 64),
+    window=(32, 96, 96),
+    normalisation=IntensityNormalisation("window", -150.0, 250.0),
+    channels=(16, 32, 64, 96, 128),
+    encoder_convolutions=(1, 2, 2, 2, 1),
+    decoder_convolutions=(1, 2, 2, 2),
+    steps=6000,
+    learning_rate=2e-3,
+    ema=0.998,
+    first_cases=140,
+    negative_share=0.15,
+    implant_share=0.7,
+    type_weight=2.0,
+    augmentation=DIAGNOSIS,
+    validate_every=6000,
+    seed=7,
+)
+
 RECIPES: Mapping[str, TrainingRecipe] = {
-    "base_unet": TrainingRecipe(
-        name="base_unet",
-        version="6",
-        title="3D U-Net for lesion types, liver, vessels and neighbouring organs on up to four CT phases",
-        inputs=(Phase.NON_CONTRAST, Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED),
-        classes=BASE_CLASSES,
-        spacing_mm=(2.5, 2.0, 2.0),
-        patch=(32, 64, 64),
-        window=(32, 96, 96),
-        normalisation=IntensityNormalisation("window", -150.0, 250.0),
-        channels=(16, 32, 64, 96, 128),
-        encoder_convolutions=(1, 2, 2, 2, 1),
-        decoder_convolutions=(1, 2, 2, 2),
-        steps=8000,
-        learning_rate=2e-3,
-        ema=0.998,
-        first_cases=140,
-        negative_share=0.15,
-        implant_share=0.7,
+    "base_unet": _BASE,
+    "base_unet_screening": replace(
+        _BASE,
+        name="base_unet_screening",
+        version="1",
+        title="3D U-Net for lesion types, liver, vessels and neighbouring organs on the non-contrast CT phase alone",
+        steps=4000,
+        validate_every=4000,
+        negative_share=0.3,
+        implant_share=0.5,
         type_weight=1.0,
-        validate_every=8000,
-        seed=7,
+        augmentation=SCREENING,
+        seed=15,
     ),
     "liver_coarse": TrainingRecipe(
         name="liver_coarse",

@@ -1,7 +1,7 @@
 """Patches for one training step, drawn by the step's own seed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
@@ -14,7 +14,6 @@ from LiverTumorAILib.inference.preprocess import normalise
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.study import REFERENCE_ORDER, Phase
 from LiverTumorAILib.training.augmentation import (
-    Augmentation,
     Patch,
     apply_warp,
     augment_intensities,
@@ -102,7 +101,6 @@ class PatchSampler:
     ----------
     recipe: TrainingRecipe
     cases: CaseFolder
-    augmentation: Augmentation
     negatives: CaseFolder, optional
         Real CT without lesions, whose `lesions` are places where a network saw some.
 
@@ -110,19 +108,18 @@ class PatchSampler:
 
     recipe: TrainingRecipe
     cases: CaseFolder
-    augmentation: Augmentation = field(default_factory=Augmentation)
     negatives: CaseFolder | None = None
 
     def __call__(self, step: int, progress: Progress | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Input float32 (1, channels, z, y, x) and class indices int64 (1, z, y, x) of a step."""
         rng = np.random.default_rng([self.recipe.seed, step])
         images, labels = self._patch(rng, self.recipe.pool(step, len(self.cases)), progress)
-        delay_arterial(rng, self.augmentation, images, self._phases)
+        delay_arterial(rng, self.recipe.augmentation, images, self._phases)
         unmix_veins(
-            rng, self.augmentation, images, np.isin(labels, self._indices(VEIN_CLASSES)), self.recipe.spacing_mm
+            rng, self.recipe.augmentation, images, np.isin(labels, self._indices(VEIN_CLASSES)), self.recipe.spacing_mm
         )
-        augment_intensities(rng, self.augmentation, images)
-        drop_phases(rng, self.augmentation, images, self._phases)
+        augment_intensities(rng, self.recipe.augmentation, images)
+        drop_phases(rng, self.recipe.augmentation, images, self._phases)
         hide_unseen(images, labels, self._indices(LESION_CLASSES), self.recipe.classes.index("liver"))
         labels[~np.isfinite(images).any(axis=0)] = UNLABELLED
         channels = [normalise(image, self.recipe.normalisation) for image in images]
@@ -144,7 +141,7 @@ class PatchSampler:
         ]
         reference = next(self._phases.index(phase) for phase in REFERENCE_ORDER if phase in self._phases)
         patch = Patch(recipe.patch, _MARGIN, recipe.spacing_mm, len(recipe.inputs), reference)
-        warp = draw_warp(rng, self.augmentation, patch)
+        warp = draw_warp(rng, self.recipe.augmentation, patch)
         if warp is None:
             images, labels = _cut(case, corner, recipe.patch)
         else:

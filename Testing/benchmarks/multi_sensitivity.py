@@ -32,8 +32,8 @@ from LiverTumorAILib.cascades.base import known_liver
 from LiverTumorAILib.cascades.multi_sensitivity import (
     HIGH_FACTOR,
     RECLASSIFICATION,
-    SEGMENTATION,
     give_opinions,
+    networks_of,
     segment,
 )
 from LiverTumorAILib.errors import LiverTumorAIError
@@ -137,9 +137,10 @@ def _keep_setting(folder: Path, setting: str, study: RegisteredStudy, mask: sitk
     around = sitk.BinaryDilate(mask, [math.ceil(REGION_MM / step) for step in mask.GetSpacing()])
     volume_ml = float(sitk.GetArrayViewFromImage(mask).sum() * np.prod(mask.GetSpacing()) / 1000)
     liver = Liver(mask, sitk.Cast(mask, sitk.sitkFloat32), volume_ml, 1.0)
-    organs, probabilities = segment(study, models.load(SEGMENTATION), liver=liver, region=around)
+    first, second = (models.load(name) for name in networks_of(study.images, models))
+    organs, probabilities = segment(study, first, liver=liver, region=around)
     sitk.WriteImage(organs, organs_file(folder, setting), useCompression=True)
-    opinions = give_opinions(study.images, organs, probabilities, models.load(RECLASSIFICATION), HIGH_FACTOR)
+    opinions = give_opinions(study.images, organs, probabilities, second, HIGH_FACTOR)
     write_sensitivity(SensitivityData(probabilities, opinions, HIGH_FACTOR), kept_file(folder, setting, True))
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from LiverTumorAILib.inference import IntensityNormalisation
 from LiverTumorAILib.study import Phase
-from LiverTumorAILib.training.recipe import TrainingRecipe
+from LiverTumorAILib.training.recipe import SCREENING, TrainingRecipe
 from LiverTumorAILib.training.targets import LESION_CLASSES
 
 CLASSES = ("background", *LESION_CLASSES, "liver")
@@ -39,7 +39,17 @@ WITHOUT_SHUFFLE = replace(
     WITH_SHUFFLE, name="multi_sensitivity_reclassification_no_shuffle", title=f"{WITH_SHUFFLE.title}; no lesion shuffle"
 )
 
+ON_NON_CONTRAST = replace(
+    WITH_SHUFFLE,
+    name="multi_sensitivity_reclassification_screening",
+    version="1",
+    title="3D U-Net that tells lesions from liver in patches of the liver alone, on the non-contrast CT phase alone",
+    steps=3000,
+    augmentation=SCREENING,
+    seed=16,
+)
+
 RECLASSIFICATION_RECIPES: Mapping[str, TrainingRecipe] = {
-    recipe.name: recipe for recipe in (WITH_SHUFFLE, WITHOUT_SHUFFLE)
+    recipe.name: recipe for recipe in (WITH_SHUFFLE, WITHOUT_SHUFFLE, ON_NON_CONTRAST)
 }
 """By model name."""

@@ -1,6 +1,6 @@
 """Liver-only patches for one training step: four shuffling schemes (multi-sensitivity paper, Fig. 4)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -13,7 +13,6 @@ from LiverTumorAILib.lesions.shuffle import LEAST_FIT, cut, find_places, take_gr
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.study import REFERENCE_ORDER, Phase
 from LiverTumorAILib.training.augmentation import (
-    Augmentation,
     Patch,
     apply_warp,
     augment_intensities,
@@ -125,7 +124,6 @@ class ReclassificationSampler:
 
     recipe: TrainingRecipe
     livers: LiverFolder
-    augmentation: Augmentation = field(default_factory=Augmentation)
 
     @property
     def schemes(self) -> tuple[Scheme, ...]:
@@ -142,14 +140,14 @@ class ReclassificationSampler:
         patch = self._draw(rng, step, geometry.source_shape, progress)
         if rng.random() < recipe.implant_share:
             Implanter(tuple(names), CLASSES, recipe.spacing_mm).implant(rng, patch.images, patch.labels)
-        warp = draw_warp(rng, self.augmentation, geometry)
+        warp = draw_warp(rng, recipe.augmentation, geometry)
         if warp is None:
             images, labels = (cut(array, _MARGIN, recipe.patch, 0) for array in (patch.images, patch.labels))
         else:
             images, labels = apply_warp(warp, patch.images, patch.labels, recipe.patch)
-        delay_arterial(rng, self.augmentation, images, names)
-        augment_intensities(rng, self.augmentation, images)
-        drop_phases(rng, self.augmentation, images, names)
+        delay_arterial(rng, recipe.augmentation, images, names)
+        augment_intensities(rng, recipe.augmentation, images)
+        drop_phases(rng, recipe.augmentation, images, names)
         hide_unseen(images, labels, range(1, CLASSES.index("liver")), CLASSES.index("liver"))
         images, labels = mask_to_liver(images, labels, _outline(rng, labels > 0))
         channels = [normalise(image, recipe.normalisation) for image in images]
