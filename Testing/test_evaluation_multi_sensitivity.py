@@ -173,6 +173,16 @@ class TestVariants:
         assert tables["table_1"]["CYST"]["<0.5"] == 1
         json.dumps(tables, allow_nan=False)
 
+    def test_patients_whose_malignant_lesions_are_all_small_can_be_left_out(self, cases):
+        tiny = case("tiny", [(4, None, 0.9, L.CYST)])
+        truth = np.zeros(GRID.shape, np.uint16)
+        truth[9:11, 12:16, 5:7] = 1
+        missed = keep_truth("tiny", tiny.data, GRID.image(truth), {1: L.HCC})
+        assert [each.is_counted for each in (*cases, missed, tiny)] == [True, True, False, True]
+        tables = paper_tables([*cases, missed])
+        assert tables["patients"][BASE]["sensitivity"] == pytest.approx(1 / 3)
+        assert (tables["counted_cases"], tables["counted_patients"][BASE]["sensitivity"]) == (2, 0.5)
+
     def test_small_false_lesions_have_a_count_of_their_own(self):
         tables = paper_tables([trap_beside_hcc(3)])
         assert (tables["lesions"][BASE]["All"]["tp"], tables["lesions"][BASE]["All"]["fp"]) == (1, 0)

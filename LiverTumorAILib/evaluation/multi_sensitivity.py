@@ -78,6 +78,12 @@ class KeptCase:
         return classify_patient(self.true_types.values())
 
     @property
+    def is_counted(self) -> bool:
+        """Whether a lesion that Table I counts makes the patient malignant, or none does."""
+        volumes = [self.true_volumes_cm3[label] for label, kind in self.true_types.items() if kind.is_malignant]
+        return not volumes or max(volumes) >= VOLUME_LIMITS_CM3[0]
+
+    @property
     def grid(self) -> sitk.Image:
         """The probabilities' grid as an empty image."""
         grid = self.data.probabilities.grid
@@ -117,6 +123,11 @@ class Outcomes:
     matches: tuple[tuple[Match, ...], ...]
     small_false: tuple[int, ...]
     classes: tuple[str, ...]
+
+    def of(self, chosen: Sequence[int]) -> "Outcomes":
+        """Those of some cases."""
+        columns = (self.matches, self.small_false, self.classes)
+        return Outcomes(*(tuple(column[index] for index in chosen) for column in columns))
 
 
 def keep_truth(
@@ -313,6 +324,7 @@ def paper_tables(cases: Sequence[KeptCase], *, smallest_cm3: float = 0.0, high: 
     """All tables and figures of one setting, ready for JSON."""
     outcomes = run_variants(cases, high=high, smallest_cm3=smallest_cm3)
     true = [case.true_class for case in cases]
+    counted = [index for index, case in enumerate(cases) if case.is_counted]
     return {
         "cases": len(cases),
         "high_factor": high,
@@ -321,6 +333,10 @@ def paper_tables(cases: Sequence[KeptCase], *, smallest_cm3: float = 0.0, high: 
         "lesions": {name: lesion_table(each) for name, each in outcomes.items()},
         "small_false_positives": {name: sum(each.small_false) for name, each in outcomes.items()},
         "patients": {name: patient_table(each, true) for name, each in outcomes.items()},
+        "counted_cases": len(counted),
+        "counted_patients": {
+            name: patient_table(each.of(counted), [true[index] for index in counted]) for name, each in outcomes.items()
+        },
         "figure_10": confusion(outcomes[JOINT], true),
         "figure_11": sensitivity_curve(cases),
     }

@@ -20,12 +20,10 @@ def table_lines(tables: Mapping, title: str) -> list[str]:
             cells.append(f"{each['fn']:4} {each['fp']:3} {_share(each, 'precision')} {_share(each, 'recall')}")
         lines.append(f"{row:11}" + " ".join(cells))
     small = (f"{tables['small_false_positives'][name]:4}{'':42}" for name in variants)
-    lines += ["FP too small" + " ".join(small), "", "Table IV: malignancy"]
-    for name, each in tables["patients"].items():
-        lines.append(
-            f"{name:26} sensitivity {_share(each, 'sensitivity')}  specificity {_share(each, 'specificity')}  "
-            f"uncertain {each['uncertain']}"
-        )
+    lines += ["FP too small" + " ".join(small), "", "Table IV: malignancy", *_patients(tables["patients"])]
+    left = tables["counted_cases"]
+    lines += ["", f"The same of {left} patients: without those whose malignant lesions are all too small for Table I"]
+    lines += _patients(tables["counted_patients"])
     lines += [
         "",
         "Table V: lesions of the patients on whom both agree",
@@ -39,6 +37,14 @@ def table_lines(tables: Mapping, title: str) -> list[str]:
         sides = [_curve_point(row[name]) for name in ("without ReCls", "with ReCls")]
         lines.append(f"{row['factor']:6g}  {sides[0]} | {sides[1]}")
     return lines
+
+
+def _patients(rows: Mapping[str, Mapping]) -> list[str]:
+    return [
+        f"{name:26} sensitivity {_share(row, 'sensitivity')}  specificity {_share(row, 'specificity')}  "
+        f"uncertain {row['uncertain']}"
+        for name, row in rows.items()
+    ]
 
 
 def _curve_point(point: Mapping | None) -> str:

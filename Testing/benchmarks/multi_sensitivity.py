@@ -27,6 +27,7 @@ import matplotlib as mpl
 import numpy as np
 import SimpleITK as sitk
 from base_cascade import prepare, registered_study
+from multi_sensitivity_markdown import markdown
 
 from LiverTumorAILib.cascades.base import known_liver
 from LiverTumorAILib.cascades.multi_sensitivity import (
@@ -289,6 +290,7 @@ def main() -> None:
     for part, values in seconds.items():
         print(f"{part.capitalize()}: {np.mean(values):.1f} s a case (longest {max(values):.1f} s)")
     (arguments.work / "tables.json").write_text(json.dumps(tables, indent=1))
+    (arguments.work / "tables.md").write_text(markdown(tables), encoding="utf-8")
     draw(tables, arguments.work / "figures.png")
 
 
