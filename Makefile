@@ -40,7 +40,7 @@ DONORS := $(foreach name,lidc_0001 acrin_nsclc_042,$(if $(wildcard runs/donors/$
 
 NEGATIVES := $(EXAMPLE).nii.gz=non_contrast $(foreach scan,lidc_0001=arterial acrin_nsclc_042=non_contrast cptac_pda_00189=portal_venous,$(if $(wildcard runs/donors/$(firstword $(subst =, ,$(scan))).nii.gz),runs/donors/$(subst =,.nii.gz=,$(scan))))
 
-train: setup  ## make the training data and train the liver networks, the base network and the reclassification; takes hours, resumes
+train: setup  ## make the training data and train the liver networks and those of the multi-sensitivity cascade; takes hours, resumes
 	@test -n "$(DONORS)" || echo "No CT in runs/donors: trained without them (see Resources/donors/README.md)"
 	$(BIN)/python -m LiverTumorAILib.training.materials runs/materials --anatomies $(ANATOMIES) --ct $(EXAMPLE).nii.gz --labels $(EXAMPLE)_labels.nii.gz $(DONORS) --transfers 36 6
 	$(BIN)/livertumorai train --model liver_coarse --data runs/materials
@@ -49,7 +49,9 @@ train: setup  ## make the training data and train the liver networks, the base n
 	$(BIN)/python -m LiverTumorAILib.training.make_data runs/cases/validation --first-seed 20000 --count 12
 	$(BIN)/python -m LiverTumorAILib.training.real_negatives runs/cases/negatives --ct $(NEGATIVES) --materials runs/materials --transfers 4
 	$(BIN)/livertumorai train --model base_unet --data runs/cases --start models/base_unet/model.onnx
-	$(BIN)/livertumorai train --model multi_sensitivity_reclassification --data runs/cases --start models/multi_sensitivity_reclassification/model.onnx
+	$(BIN)/livertumorai train --model base_unet_screening --data runs/cases --start models/base_unet/model.onnx
+	$(BIN)/livertumorai train --model multi_sensitivity_reclassification --data runs/cases --start models/base_unet/model.onnx
+	$(BIN)/livertumorai train --model multi_sensitivity_reclassification_screening --data runs/cases --start models/base_unet_screening/model.onnx
 
 clean:  ## remove what the other targets made, training runs excepted
 	rm -rf .venv demo-output .pytest_cache .ruff_cache
