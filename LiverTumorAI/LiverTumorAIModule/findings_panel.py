@@ -16,6 +16,7 @@ from LiverTumorAIModule.details_follower import DetailsFollower
 from LiverTumorAIModule.review_panel import ReviewPanel
 from LiverTumorAIModule.segment_editing import SegmentEditing
 from LiverTumorAIModule.sensitivity_panel import SensitivityPanel
+from LiverTumorAIModule.settings_panel import models_folder
 from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class FindingsPanel:
 
         self.editing.settle()
         shown = self.shown
-        return Export(self.results, shown.original, shown.reading, shown.edited, study, phases)
+        return Export(self.results, shown.original, shown.reading, shown.edited, study, phases, models_folder())
 
     def clear(self) -> None:
         """Forget findings, without touching the scene."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -109,7 +110,10 @@ def read_volumes(folder: Path, found: PhasesFound) -> list[sitk.Image]:
 
 
 class Export(NamedTuple):
-    """What to save: a results folder, and the reading of its findings, which says what the user edited."""
+    """What to save: a results folder, and the reading of its findings, which says what the user edited.
+
+    The folder of networks explains lesions that the analysis did not; None for those that come with the module.
+    """
 
     results: Results
     original: Findings
@@ -117,6 +121,7 @@ class Export(NamedTuple):
     is_edited: bool
     study: str
     phases: Mapping[int, Phase | None]
+    models: str | None = None
 
     @property
     def source(self) -> Path | None:
@@ -141,8 +146,22 @@ def export_results(export: Export, out: Path) -> Path:
         else:
             _write_images(export.results.images, folder / "registered")
         if is_rewritten:
-            _rewrite(export, reviewed_findings(export.original, export.reading), folder)
+            _rewrite(export, _explained(export, reviewed_findings(export.original, export.reading)), folder)
     return out
+
+
+def _explained(export: Export, findings: Findings) -> Findings:
+    """The findings with the evidence that the window shows of lesions that the slider or a click found."""
+    from LiverTumorAILib.errors import LiverTumorAIError
+    from LiverTumorAILib.inference import ModelStore
+    from LiverTumorAILib.review.late_evidence import explaining_networks, with_late_evidence
+
+    try:
+        networks = explaining_networks(findings, ModelStore(Path(export.models) if export.models else None))
+    except LiverTumorAIError:
+        # Without its networks a study can be saved all the same.
+        return findings
+    return with_late_evidence(findings, export.reading.masks, export.results.images, networks)
 
 
 def _write_images(images: Mapping[Phase, sitk.Image], folder: Path) -> None:
@@ -167,7 +186,9 @@ def _rewrite(export: Export, findings: Findings, folder: Path) -> None:
     images = export.results.images
     shutil.rmtree(folder / "heatmaps", ignore_errors=True)
     write_findings_files(findings, folder)
-    write_reading(export.reading, folder)
+    explained = {lesion.uid: lesion for lesion in findings.lesions}
+    lesions = tuple(explained.get(lesion.uid, lesion) for lesion in export.reading.lesions)
+    write_reading(replace(export.reading, lesions=lesions), folder)
     places = locate_lesions(findings)
     write_lesions_csv(findings, places, folder / "lesions.csv")
     study = Study(findings.modality, tuple(StudyVolume(image, phase) for phase, image in images.items()))
