@@ -164,6 +164,8 @@ def test_what_was_reviewed_is_exported_and_read_again(host, panel, tmp_path):
     wait(host, panel)
     assert [lesion.label for lesion in read_findings(tmp_path / "saved").lesions] == [1, 3]
     assert len(json.loads((tmp_path / "saved" / "review.json").read_text(encoding="utf-8"))["lesions"]) == 3
+    report = (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    assert "2 of 3 reviewed, 1 rejected" in report
     show_again(host, panel, tmp_path / "saved")
     assert states(panel) == ["accepted", "rejected", "to review"]
     panel.ui.undoButton.click()

@@ -190,10 +190,11 @@ def _rewrite(export: Export, findings: Findings, folder: Path) -> None:
     lesions = tuple(explained.get(lesion.uid, lesion) for lesion in export.reading.lesions)
     write_reading(replace(export.reading, lesions=lesions), folder)
     places = locate_lesions(findings)
-    write_lesions_csv(findings, places, folder / "lesions.csv")
+    write_lesions_csv(findings, places, folder / "lesions.csv", export.reading)
     study = Study(findings.modality, tuple(StudyVolume(image, phase) for phase, image in images.items()))
-    registered = RegisteredStudy(study, findings.reference_phase, images)
-    write_report(registered, findings, places, folder / "report.html")
+    quality = {record.phase: record.registration for record in findings.phases if record.registration}
+    registered = RegisteredStudy(study, findings.reference_phase, images, export.results.fields, quality)
+    write_report(registered, findings, places, folder / "report.html", reading=export.reading)
     if export.source and (export.source / DICOM_FILES[0]).exists() and Path(export.study).exists():
         _rewrite_dicom(export, findings, folder)
 
