@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,12 +11,18 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
+import pydicom
 from conftest import ROOT
 from module_host import load_panel, table_texts, wait
 from slicer_host import Host
 
 from LiverTumorAILib.lesions.findings_io import read_findings
+from LiverTumorAILib.phantom.dicom_writer import write_dicom_study
+from LiverTumorAILib.pipeline import Analysis
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.report import write_results
 from LiverTumorAILib.review.files import read_reading
+from LiverTumorAILib.study import Modality, Phase, load_study
 
 pytest_plugins = ["module_fixtures"]
 STATE = 5
@@ -206,4 +213,36 @@ def test_results_deleted_while_shown_can_still_be_saved(host, panel, study, tmp_
     assert host.messages.texts("error") == []
     assert len(read_findings(tmp_path / "saved").lesions) == 3
     panel.ui.reportButton.click()
-    assert "no report" in host.messages.texts("error")[0]
+    wait(host, panel)
+    assert host.messages.texts("error") == []
+    assert "1 of 3 reviewed" in Path(host.messages.texts("url")[0].removeprefix("file://")).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def of_dicom(study, tmp_path_factory):
+    """Two patients' studies as DICOM, and the results of the first one's."""
+    findings, images = study
+    folder = tmp_path_factory.mktemp("dicom")
+    for seed in (1, 2):
+        write_dicom_study(images, Modality.CT, folder / f"patient-{seed}", seed)
+    registered = RegisteredStudy(load_study(folder / "patient-1"), Phase.PORTAL_VENOUS, images)
+    (folder / "results").mkdir()
+    write_results(Analysis(registered, findings), folder / "results")
+    return folder
+
+
+@pytest.mark.parametrize(("loaded", "is_written"), [("", False), ("patient-2", False), ("patient-1", True)])
+def test_dicom_files_are_written_for_the_study_that_was_analyzed_only(
+    host, panel, of_dicom, tmp_path, loaded, is_written
+):
+    show_again(host, panel, of_dicom / "results")
+    panel.ui.acceptButton.click()
+    panel.ui.studyPathLineEdit.currentPath = str(of_dicom / loaded) if loaded else ""
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    assert host.messages.texts("error") == []
+    assert ("left out" in panel.ui.statusLabel.text()) is not is_written
+    written = [tmp_path / "saved" / name for name in ("seg.dcm", "sr.dcm")]
+    assert [file.is_file() for file in written] == [is_written] * 2
+    for file in written if is_written else ():
+        assert pydicom.dcmread(file).PatientID == pydicom.dcmread(of_dicom / "results" / file.name).PatientID

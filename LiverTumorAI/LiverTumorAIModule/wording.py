@@ -9,6 +9,8 @@ from slicer.i18n import tr as _
 from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from LiverTumorAILib.lesions import Findings, Lesion, PhaseRecord
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.worker.events import FoundVolume, ProgressReported
@@ -47,6 +49,16 @@ def found(count: int) -> str:
     text = _("1 lesion found.") if count == 1 else _("{count} lesions found.")
     advice = _("A click on a row shows the lesion.") if count else ""
     return f"{text} {advice}".format(count=count).rstrip()
+
+
+def saved(folder: Path, with_dicom: bool) -> str:
+    """Where results were saved, and whether DICOM files that they should hold could not be written."""
+    if with_dicom and not (folder / "seg.dcm").is_file():
+        return _(
+            "Saved to {folder}. DICOM SEG and SR are left out: the study's files are not where they were. "
+            "Load the study, show these results again and export them to have both."
+        ).format(folder=folder)
+    return _("Saved to {folder}").format(folder=folder)
 
 
 def sureness(volume: FoundVolume) -> str:
