@@ -307,6 +307,8 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._missing:
             for button in (self.ui.loadButton, self.ui.sceneButton, self.ui.dicomButton, self.ui.runButton):
                 button.enabled = False
+        for button in (self.ui.checkModelsButton, self.ui.colourButton, self.ui.resetColoursButton):
+            button.enabled = not self._missing
 
     def _findPackages(self) -> None:
         self._missing = packages.missing_packages(self.logic.requirements())

@@ -46,8 +46,6 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
         If it is none, is broken or lacks the reference phase's image.
 
     """
-    import SimpleITK as sitk
-
     from LiverTumorAILib.errors import LiverTumorAIError
     from LiverTumorAILib.lesions.findings_io import read_findings
     from LiverTumorAILib.mrml.saved_evidence import packed_evidence
@@ -63,7 +61,7 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
     for phase in Phase:
         file = next(iter(sorted((folder / "registered").glob(f"{phase}.*"))), None)
         if file is not None:
-            images[phase] = sitk.ReadImage(file)
+            images[phase] = _read_image(file)
     if findings.reference_phase not in images:
         raise LiverTumorAIError(
             _("The results lack the image of the {phase} phase").format(phase=term(findings.reference_phase.title)),
@@ -71,12 +69,25 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
             _("Analyze the study again"),
         )
     files = {phase: folder / "fields" / f"{phase}.nrrd" for phase in Phase}
-    fields = {phase: sitk.ReadImage(file) for phase, file in files.items() if file.is_file()}
+    fields = {phase: _read_image(file) for phase, file in files.items() if file.is_file()}
     reading = (read_reading(session) if session else None) or read_reading(folder) or begin_reading(findings)
     if reading.factor and findings.sensitivity:
         reading, findings = LiveSensitivity(findings, images).at(reading.factor, reading, findings)
     details, organs = LesionDetails(findings, images), organ_masks(findings)
     return Results(folder, findings, images, reading, details, fields, organs, packed_evidence(folder))
+
+
+def _read_image(file: Path) -> sitk.Image:
+    import SimpleITK as sitk
+
+    from LiverTumorAILib.errors import LiverTumorAIError
+
+    try:
+        return sitk.ReadImage(file)
+    except RuntimeError as error:
+        raise LiverTumorAIError(
+            _("An image of these results cannot be read"), file.name, _("Analyze the study again")
+        ) from error
 
 
 def load_libraries() -> None:
