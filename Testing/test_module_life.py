@@ -177,10 +177,11 @@ def test_the_networks_of_the_chosen_folder_are_checked_and_used(host, tmp_path):
 
 def test_the_help_tells_every_key(host):
     panel = load_panel(host)
-    keys = panel.views._keys, panel.views._heatmaps._keys, panel.findings.review._keys, panel.findings.corrections._keys
-    used = {key for each in keys for key in each._shortcuts}
+    findings = panel.findings
+    owners = panel.views, panel.views._heatmaps, findings.review, findings.corrections, findings.editing
+    used = {key for owner in owners for key in owner._keys._shortcuts}
     told = host.slicer.modules.livertumorai.helpText
-    between = {"2", "3", "4", "5", "F3", "F4", "F5", "F6", "Del"}
+    between = {"2", "3", "4", "5", "6", "7", "8", "F3", "F4", "F5", "F6", "Del"}
     assert [key for key in used - between if f">{key}" not in told and f" {key}" not in told] == []
 
 

@@ -137,6 +137,7 @@ class FindingsPanel:
     def release(self) -> None:
         """Leave nothing behind in the application."""
         self.editing.release()
+        self.editing.removeKeys()
         self.review.release()
         self.corrections.release()
         self.sensitivity.clear()
