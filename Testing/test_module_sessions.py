@@ -115,6 +115,15 @@ def test_a_review_that_ended_well_is_not_offered_at_the_start(host, panel):
     assert panel.logic.sessions.interrupted() is None
 
 
+def test_a_process_that_got_the_number_of_a_crashed_one_owns_no_review(host, panel, results):
+    session = panel.logic.sessions.of_results(results)
+    assert session.is_in_use
+    file = session.folder / "open"
+    owner = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(owner | {"began": owner["began"] - 3600}), encoding="utf-8")
+    assert panel.logic.sessions.interrupted() == session
+
+
 def test_only_the_latest_reviews_are_kept(panel, tmp_path):
     sessions = panel.logic.sessions
     for _ in range(8):
@@ -244,5 +253,27 @@ def test_dicom_files_are_written_for_the_study_that_was_analyzed_only(
     assert ("left out" in panel.ui.statusLabel.text()) is not is_written
     written = [tmp_path / "saved" / name for name in ("seg.dcm", "sr.dcm")]
     assert [file.is_file() for file in written] == [is_written] * 2
+    report = (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    assert "Phantom 001" not in report
     for file in written if is_written else ():
         assert pydicom.dcmread(file).PatientID == pydicom.dcmread(of_dicom / "results" / file.name).PatientID
+
+
+def test_a_patient_is_named_in_the_report_when_asked_for_and_at_hand_only(host, panel, of_dicom, tmp_path):
+    show_again(host, panel, of_dicom / "results")
+    panel.ui.studyPathLineEdit.currentPath = str(of_dicom / "patient-1")
+    panel.ui.identityCheckBox.click()
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    assert "Phantom 001" in (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    panel.ui.reportButton.click()
+    wait(host, panel)
+    (url,) = host.messages.texts("url")
+    assert "Phantom 001" in Path(url.removeprefix("file://")).read_text(encoding="utf-8")
+    panel.ui.studyPathLineEdit.currentPath = str(of_dicom / "patient-2")
+    panel.ui.reportButton.click()
+    wait(host, panel)
+    (message,) = host.messages.texts("error")
+    assert "not where they were" in message
+    show_again(host, panel, of_dicom / "results")
+    assert not panel.ui.identityCheckBox.isChecked()

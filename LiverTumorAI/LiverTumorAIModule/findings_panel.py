@@ -118,7 +118,8 @@ class FindingsPanel:
         self.editing.settle()
         shown, studies = self.shown, (self._study, loaded)
         known = tuple(filter(None, dict.fromkeys(studies)))
-        return Export(self.results, shown.original, shown.reading, shown.edited, known, models_folder())
+        named = self.ui.identityCheckBox.checked
+        return Export(self.results, shown.original, shown.reading, shown.edited, known, models_folder(), named)
 
     def clear(self) -> None:
         """Forget findings, without touching the scene."""
@@ -129,6 +130,8 @@ class FindingsPanel:
         self.autosave.begin(None, None)
         self.results = self.shown = None
         self._study = ""
+        # Each patient is named only when asked for.
+        self.ui.identityCheckBox.checked = False
         self.review.clear()
         self.ui.summaryLabel.text = NOTHING_YET
         self._fillPhases()
@@ -274,6 +277,7 @@ class FindingsPanel:
         self.ui.show3DButton.enabled = there
         self.ui.reportButton.enabled = there
         self.ui.exportButton.enabled = there and not busy
+        self.ui.identityCheckBox.enabled = there
         self.ui.editingSection.enabled = there
         self.review.updateButtons()
         self.corrections.updateButtons()

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from slicer.i18n import tr as _
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pydicom
     import SimpleITK as sitk
 
     from LiverTumorAILib.lesions import Findings
@@ -27,7 +28,7 @@ class Export(NamedTuple):
     """What to save: a results folder, and the reading of its findings, which says what the user edited.
 
     Studies are the folders where the study's files may be. The folder of networks explains lesions that the analysis
-    did not; None for those that come with the module.
+    did not; None for those that come with the module. Only `with_identity` the report names the patient.
     """
 
     results: Results
@@ -36,6 +37,7 @@ class Export(NamedTuple):
     is_edited: bool
     studies: tuple[str, ...] = ()
     models: str | None = None
+    with_identity: bool = False
 
     @property
     def source(self) -> Path | None:
@@ -60,6 +62,7 @@ def export_results(export: Export, out: Path) -> Path:
     DICOM SEG and SR are rewritten too where the study's files are at hand, else left out.
     """
     from LiverTumorAILib.folders import new_folder
+    from LiverTumorAILib.measurement.location import locate_lesions
 
     with new_folder(out) as folder:
         if export.source is not None:
@@ -69,6 +72,8 @@ def export_results(export: Export, out: Path) -> Path:
             _write_images(export.results.images, folder / "registered")
         if export.is_rewritten:
             _rewrite(export, _current(export), folder)
+        elif export.with_identity:
+            _write_report(export, export.original, locate_lesions(export.original), folder)
     return out
 
 
@@ -77,7 +82,7 @@ def current_report(export: Export, new: Path) -> Path:
     from LiverTumorAILib.folders import new_folder
     from LiverTumorAILib.measurement.location import locate_lesions
 
-    if not export.is_rewritten and (export.source / REPORT).is_file():
+    if not (export.is_rewritten or export.with_identity) and (export.source / REPORT).is_file():
         return export.source / REPORT
     findings = _current(export)
     with new_folder(new) as folder:
@@ -125,9 +130,9 @@ def _rewrite(export: Export, findings: Findings, folder: Path) -> None:
     places = locate_lesions(findings)
     write_lesions_csv(findings, places, folder / "lesions.csv", export.reading)
     _write_report(export, findings, places, folder)
-    headers = _headers(export) if export.has_dicom else None
-    if headers:
-        _write_dicom(findings, headers, folder)
+    files = _dicom_files(export)
+    if files:
+        _write_dicom(findings, files, folder)
 
 
 def _write_report(export: Export, findings: Findings, places: Mapping[str, Location], folder: Path) -> None:
@@ -140,17 +145,33 @@ def _write_report(export: Export, findings: Findings, places: Mapping[str, Locat
     quality = {record.phase: record.registration for record in findings.phases if record.registration}
     registered = RegisteredStudy(study, findings.reference_phase, images, export.results.fields, quality)
     reading = export.reading if export.is_edited else None
-    write_report(registered, findings, places, folder / REPORT, reading=reading)
+    identity = _identity(export) if export.with_identity else ""
+    write_report(registered, findings, places, folder / REPORT, reading=reading, identity=identity)
 
 
-def _headers(export: Export) -> list[pydicom.Dataset] | None:
-    """Headers of the images that the analysis made its SEG of, whatever study is loaded now; None if not at hand."""
+def _identity(export: Export) -> str:
+    from LiverTumorAILib.errors import LiverTumorAIError
+    from LiverTumorAILib.report.results import identity_of
+
+    identity = identity_of(_dicom_files(export))
+    if not identity:
+        raise LiverTumorAIError(
+            _("The DICOM files that name the patient are not where they were"),
+            advice=_("Load the study and show these results again, or leave the patient unnamed"),
+        )
+    return identity
+
+
+def _dicom_files(export: Export) -> tuple[Path, ...]:
+    """The images that the analysis made its SEG of, whatever study is loaded now; empty if they are not at hand."""
     import pydicom
 
     from LiverTumorAILib.errors import LiverTumorAIError
     from LiverTumorAILib.report.dicom_seg import read_headers
     from LiverTumorAILib.study import load_study
 
+    if not export.has_dicom:
+        return ()
     series = pydicom.dcmread(export.source / SEG, stop_before_pixels=True).ReferencedSeriesSequence[0]
     wanted = {item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence}
     for study in export.studies:
@@ -159,16 +180,16 @@ def _headers(export: Export) -> list[pydicom.Dataset] | None:
         except LiverTumorAIError:
             continue
         for volume in volumes:
-            headers = read_headers(volume.dicom_files)
-            if {header.SOPInstanceUID for header in headers} == wanted:
-                return headers
-    return None
+            if {header.SOPInstanceUID for header in read_headers(volume.dicom_files)} == wanted:
+                return volume.dicom_files
+    return ()
 
 
-def _write_dicom(findings: Findings, headers: list[pydicom.Dataset], folder: Path) -> None:
-    from LiverTumorAILib.report.dicom_seg import build_segmentation
+def _write_dicom(findings: Findings, files: tuple[Path, ...], folder: Path) -> None:
+    from LiverTumorAILib.report.dicom_seg import build_segmentation, read_headers
     from LiverTumorAILib.report.dicom_sr import build_structured_report
 
+    headers = read_headers(files)
     segmentation = build_segmentation(findings, headers)
     segmentation.save_as(folder / SEG)
     build_structured_report(findings, segmentation, headers).save_as(folder / SR)
