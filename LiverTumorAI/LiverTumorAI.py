@@ -220,6 +220,9 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.activity.say(wording.found(len(self.findings.shown.reading.lesions)))
         yield
         yield from self.findings.completing()
+        yield
+        if self.parent.isEntered and not self.ui.editingSection.collapsed:
+            self.findings.openEditor()
 
     def onInstall(self) -> None:
         """Install missing packages after asking."""

@@ -49,7 +49,7 @@ class SegmentEditing:
         self._timer.timeout.connect(self._settle)
         # The editor's own shortcuts also take the keys of undo, zoom and slab; a key that two want does nothing.
         tools = {str(number): lambda name=name: self._toggle(name) for number, name in enumerate(EFFECTS, start=1)}
-        self._keys = Keys(tools | {"Esc": self.putToolsDown})
+        self._keys = Keys(tools | {"Esc": self._giveUp})
         self._keys.enable(False)
 
     @property
@@ -139,6 +139,11 @@ class SegmentEditing:
         """Take a tool up, or put it down."""
         effect = self._editor.effectByName(name)
         self._editor.setActiveEffect(None if effect == self._editor.activeEffect() else effect)
+
+    def _giveUp(self) -> None:
+        """Put the tools down and wait for no click, as Escape does in Slicer's views, which this key never reaches."""
+        self.putToolsDown()
+        slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton").SwitchToViewTransformMode()
 
     def _editor_node(self) -> slicer.vtkMRMLSegmentEditorNode:
         node = slicer.mrmlScene.GetSingletonNode(EDITOR_TAG, "vtkMRMLSegmentEditorNode")
