@@ -39,7 +39,7 @@ def _addLibraryPath() -> None:
 
 _addLibraryPath()
 
-from LiverTumorAIModule import acquisitions, packages, results, wording  # noqa: E402
+from LiverTumorAIModule import acquisitions, packages, saving, wording  # noqa: E402
 from LiverTumorAIModule.activity import Activity  # noqa: E402
 from LiverTumorAIModule.analysis_panel import CHOOSE_STUDY, AnalysisPanel  # noqa: E402
 from LiverTumorAIModule.earlier_results import EarlierResults  # noqa: E402
@@ -220,6 +220,9 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.activity.say(wording.found(len(self.findings.shown.reading.lesions)))
         yield
         yield from self.findings.completing()
+        yield
+        if self.parent.isEntered and not self.ui.editingSection.collapsed:
+            self.findings.openEditor()
 
     def onInstall(self) -> None:
         """Install missing packages after asking."""
@@ -249,13 +252,14 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.findings.openEditor()
 
     def onOpenReport(self) -> None:
-        """Show the report in the web browser."""
-        folder = self.findings.results.folder
-        report = folder / "report.html" if folder else None
-        if report is None or not report.is_file():
-            self.activity.complain(_("These results hold no report. Analyze the study again."))
-            return
+        """Show the report of the findings as they are now in the web browser."""
+        export, folder = self._export(), self.logic.newReportFolder()
+        self.activity.say(_("Writing the report…"))
+        self.activity.run(lambda: saving.current_report(export, folder), self._showReport)
+
+    def _showReport(self, report: Path) -> None:
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(report)))
+        self.activity.say(_("The report is shown in the web browser."))
 
     def onExport(self) -> None:
         """Let the user choose where to save the results."""
@@ -265,12 +269,15 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exportResults(self, folder: str) -> None:
         """Save the results, with what was edited, to a new or empty folder."""
-        export = self.findings.export(self._parameterNode.studyPath, self.analysis.phases.chosen_phases)
+        export = self._export()
         self.activity.say(_("Saving the results…"))
         self.activity.run(
-            lambda: results.export_results(export, Path(folder)),
-            lambda out: self.activity.say(_("Saved to {folder}").format(folder=out)),
+            lambda: saving.export_results(export, Path(folder)),
+            lambda out: self.activity.say(wording.saved(out, export.has_dicom)),
         )
+
+    def _export(self) -> saving.Export:
+        return self.findings.export(self._parameterNode.studyPath)
 
     def onParametersChanged(self, _caller: vtk.vtkObject | None = None, _event: str = "") -> None:
         """Let form and views follow the parameter node."""
@@ -303,6 +310,8 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._missing:
             for button in (self.ui.loadButton, self.ui.sceneButton, self.ui.dicomButton, self.ui.runButton):
                 button.enabled = False
+        for button in (self.ui.checkModelsButton, self.ui.colourButton, self.ui.resetColoursButton):
+            button.enabled = not self._missing
 
     def _findPackages(self) -> None:
         self._missing = packages.missing_packages(self.logic.requirements())
@@ -363,6 +372,10 @@ class LiverTumorAILogic(ScriptedLoadableModuleLogic):
     def newStudyFolder(self) -> Path:
         """Where a study from the scene may be written; removed with the module."""
         return Path(self._newFolder()).with_name("study")
+
+    def newReportFolder(self) -> Path:
+        """Where a report of corrected findings may be written; removed with the module."""
+        return Path(self._newFolder()).with_name("report")
 
     def _newFolder(self) -> str:
         self._folders.append(Path(slicer.util.tempDirectory("LiverTumorAI-")))

@@ -16,6 +16,7 @@ from LiverTumorAILib.lesions import (
     Certainty,
     Enhancement,
     Findings,
+    LesionType,
     Organ,
     PhaseRecord,
     Provenance,
@@ -40,6 +41,7 @@ def findings(request):
     first, *others = findings.lesions
     enhancement = {**first.measurement.enhancement, Phase.HEPATOBILIARY: Enhancement(12.5, math.nan)}
     first = replace(first, heatmap="lesion-1.nii.gz", measurement=replace(first.measurement, enhancement=enhancement))
+    first = replace(first, heatmap_types=(LesionType.ICC, LesionType.CYST))
     heatmap = sitk.Clamp(images[Phase.ARTERIAL] / 300, sitk.sitkFloat32, 0, 1)[10:40, 12:50, 5:20]
     quality = RegistrationQuality(
         Verdict.CHECK, ("folds at the dome",), 0.31, 0.72, -0.1, 2.4, 0.6, 0.05, 3.25, 0.2, 0.4

@@ -169,6 +169,30 @@ def test_waiting_for_a_click_can_be_given_up(host, fresh, scene):
     assert "clicked point" not in owned_nodes(scene)
 
 
+def test_keys_choose_tools_while_the_editor_is_open_and_all_others_go_on(host, fresh):
+    fresh.ui.editingSection.collapsed = False
+    editor = fresh.findings.editing.editor
+    for key, tool in (("1", "Paint"), ("3", "Erase"), ("3", None), ("1", "Paint"), ("Escape", None)):
+        QTest.keyClick(host.window, getattr(Qt.Key, f"Key_{key}"))
+        assert editor.activeEffect() == (editor.effectByName(tool) if tool else None)
+    QTest.keyClick(host.window, Qt.Key.Key_L)
+    assert fresh.ui.addLesionButton.isChecked()
+    QTest.keyClick(host.window, Qt.Key.Key_Escape)
+    host.process_events(0.1)
+    assert not fresh.ui.addLesionButton.isChecked()
+    for key, widget in (("Z", fresh.ui.zoomButton), ("A", fresh.ui.undoButton)):
+        before = widget.isChecked(), widget.isEnabled()
+        QTest.keyClick(host.window, getattr(Qt.Key, f"Key_{key}"))
+        assert (widget.isChecked(), widget.isEnabled()) != before
+    QTest.keyClick(host.window, Qt.Key.Key_I)
+    assert fresh.ui.slabSpinBox.value() > 0
+    QTest.keyClick(host.window, Qt.Key.Key_I)
+    QTest.keyClick(host.window, Qt.Key.Key_Z)
+    fresh.ui.editingSection.collapsed = True
+    QTest.keyClick(host.window, Qt.Key.Key_1)
+    assert editor.activeEffect() is None
+
+
 def test_lesions_are_merged_and_split_again(host, fresh):
     fresh.ui.mergeLesionButton.menu().aboutToShow.emit()
     actions = {action.text()[0]: action for action in fresh.ui.mergeLesionButton.menu().actions()}
@@ -198,3 +222,14 @@ def test_undo_takes_back_a_stroke_that_was_not_measured_yet(host, fresh):
     assert fresh.findings.shown.reading is before
     mask = segment_mask(fresh.findings.shown.segmentation, "lesion-2")
     assert sitk.GetArrayFromImage(mask).sum() == sitk.GetArrayFromImage(before.masks["2.25.1002"]).sum()
+
+
+def test_the_editor_that_is_open_edits_the_next_study_at_once(host, fresh, results):
+    fresh.ui.editingSection.collapsed = False
+    fresh.showResults(results)
+    wait(host, fresh)
+    editor = fresh.findings.editing.editor
+    assert editor.segmentationNode() is fresh.findings.shown.segmentation
+    assert editor.currentSegmentID() == "lesion-1"
+    QTest.keyClick(host.window, Qt.Key.Key_1)
+    assert editor.activeEffect() == editor.effectByName("Paint")

@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest
 from slicer_host import actions
 
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
+from LiverTumorAILib.explanation.titles import heatmap_titles
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions.findings_io import read_findings
 from LiverTumorAILib.mrml.heatmaps import HEATMAP_ROLE
@@ -200,3 +201,28 @@ def test_a_lesion_that_the_analysis_did_not_explain_gets_its_evidence_when_it_is
     click_row(panel.ui.lesionTable, 1)
     assert combo.itemText(0) == f"Spoke for {title}"
     press(host, "H")
+
+
+def test_results_are_saved_with_the_evidence_that_the_window_shows(host, panel, study, tmp_path):
+    findings, images = study
+    models = {"base_unet": ModelStore().card("base_unet").sha256}
+    unexplained = replace(findings, provenance=replace(findings.provenance, models=models))
+    panel.showResults(write_results_folder(unexplained, images, tmp_path / "results"))
+    wait(host, panel)
+    combo = panel.ui.heatmapComboBox
+    click_row(panel.ui.lesionTable, 1)
+    panel.findings.review.setType("HEMANGIOMA")
+    host.wait_until(lambda: combo.itemText(0) == "Spoke for hemangioma", 60)
+    shown = [combo.itemText(index) for index in range(combo.count())]
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    saved = read_findings(tmp_path / "saved")
+    titles = {lesion.label: list(heatmap_titles(lesion, saved.heatmaps).values()) for lesion in saved.lesions}
+    assert titles[2] == shown
+    assert titles[1][0] == "Spoke for HCC"
+    report = (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    assert all(title in report for each in titles.values() for title in each)
+    panel.showResults(tmp_path / "saved")
+    wait(host, panel)
+    click_row(panel.ui.lesionTable, 1)
+    assert [combo.itemText(index) for index in range(combo.count())] == shown, "read, not made again"

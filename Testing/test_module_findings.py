@@ -1,6 +1,7 @@
 """Reviewing findings in the module's panel: real Qt, real MRML, real slice views."""
 
 import io
+from pathlib import Path
 
 import pytest
 
@@ -276,11 +277,31 @@ def test_every_control_says_what_it_does_and_is_reached_by_the_keyboard(panel):
     assert controls.keys() - reached == set()
 
 
-def test_a_missing_report_is_told(host, panel, results):
+def opened_report(host, panel):
+    """Path of the page that the button opens."""
+    panel.ui.reportButton.click()
+    wait(host, panel)
+    assert host.messages.texts("error") == []
+    (url,) = host.messages.texts("url")
+    host.messages.shown.clear()
+    return Path(url.removeprefix("file://"))
+
+
+def test_the_report_is_that_of_the_findings_as_they_are_shown(host, panel, results):
+    assert opened_report(host, panel) == results / "report.html"
+    panel.ui.acceptButton.click()
+    corrected = opened_report(host, panel)
+    assert corrected != results / "report.html"
+    assert "1 of 3 reviewed" in corrected.read_text(encoding="utf-8")
+    panel.ui.undoButton.click()
+    assert opened_report(host, panel) == results / "report.html"
+
+
+def test_a_missing_report_is_written_again(host, panel, results):
     report = results / "report.html"
     content = report.read_text(encoding="utf-8")
     report.unlink()
-    panel.ui.reportButton.click()
+    again = opened_report(host, panel).read_text(encoding="utf-8")
     report.write_text(content, encoding="utf-8")
-    (message,) = host.messages.texts("error")
-    assert "no report" in message
+    assert "Lesion 1" in again
+    assert "reviewed," not in again

@@ -53,6 +53,16 @@ def test_a_folder_that_holds_no_results_gives_one_clear_line(host, tmp_path):
     assert panel.ui.loadButton.isEnabled()
 
 
+def test_results_with_a_broken_image_give_one_clear_line(host, study, tmp_path):
+    panel, folder = load_panel(host), write_results_folder(*study, tmp_path / "results")
+    (folder / "registered" / "arterial.nrrd").write_bytes(b"NRRD0004\n")
+    panel.showResults(folder)
+    wait(host, panel)
+    (message,) = host.messages.texts("error")
+    assert message == "An image of these results cannot be read (arterial.nrrd). Analyze the study again."
+    assert panel.ui.loadButton.isEnabled()
+
+
 def test_closing_the_scene_empties_the_panel(host, panel, scene):
     panel.ui.editingSection.collapsed = False
     host.app._core.close_scene()
@@ -111,7 +121,7 @@ def test_reloading_the_module_brings_the_review_back(own_modules, host, panel, s
     assert host.messages.texts("error") == []
 
 
-def test_without_a_network_a_clear_word_is_said_instead_of_installing(host, monkeypatch):
+def test_without_a_network_a_clear_word_is_said_instead_of_installing(host, monkeypatch, tmp_path):
     panel = load_panel(host)
 
     def really_install(requirements, **_options):
@@ -127,6 +137,14 @@ def test_without_a_network_a_clear_word_is_said_instead_of_installing(host, monk
     assert "network" in message and "Traceback" not in message
     assert panel.ui.installButton.isVisible(), "to try again"
     host.errors.clear()
+    panel.sources.openDropped(tmp_path)
+    assert "Install the missing packages" in panel.ui.statusLabel.text()
+    needing_packages = (panel.ui.loadButton, panel.ui.checkModelsButton, panel.ui.colourButton)
+    assert not any(button.isEnabled() for button in needing_packages)
+    monkeypatch.undo()
+    panel._findPackages()
+    panel.updateButtons()
+    assert all(button.isEnabled() for button in needing_packages)
 
 
 def test_what_was_chosen_last_is_what_a_new_scene_begins_with(host, scene, monkeypatch):
@@ -159,10 +177,11 @@ def test_the_networks_of_the_chosen_folder_are_checked_and_used(host, tmp_path):
 
 def test_the_help_tells_every_key(host):
     panel = load_panel(host)
-    keys = panel.views._keys, panel.views._heatmaps._keys, panel.findings.review._keys, panel.findings.corrections._keys
-    used = {key for each in keys for key in each._shortcuts}
+    findings = panel.findings
+    owners = panel.views, panel.views._heatmaps, findings.review, findings.corrections, findings.editing
+    used = {key for owner in owners for key in owner._keys._shortcuts}
     told = host.slicer.modules.livertumorai.helpText
-    between = {"2", "3", "4", "5", "F3", "F4", "F5", "F6", "Del"}
+    between = {"2", "3", "4", "5", "6", "7", "8", "F3", "F4", "F5", "F6", "Del"}
     assert [key for key in used - between if f">{key}" not in told and f" {key}" not in told] == []
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,12 +11,18 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
+import pydicom
 from conftest import ROOT
 from module_host import load_panel, table_texts, wait
 from slicer_host import Host
 
 from LiverTumorAILib.lesions.findings_io import read_findings
+from LiverTumorAILib.phantom.dicom_writer import write_dicom_study
+from LiverTumorAILib.pipeline import Analysis
+from LiverTumorAILib.registration import RegisteredStudy
+from LiverTumorAILib.report import write_results
 from LiverTumorAILib.review.files import read_reading
+from LiverTumorAILib.study import Modality, Phase, load_study
 
 pytest_plugins = ["module_fixtures"]
 STATE = 5
@@ -108,6 +115,15 @@ def test_a_review_that_ended_well_is_not_offered_at_the_start(host, panel):
     assert panel.logic.sessions.interrupted() is None
 
 
+def test_a_process_that_got_the_number_of_a_crashed_one_owns_no_review(host, panel, results):
+    session = panel.logic.sessions.of_results(results)
+    assert session.is_in_use
+    file = session.folder / "open"
+    owner = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(owner | {"began": owner["began"] - 3600}), encoding="utf-8")
+    assert panel.logic.sessions.interrupted() == session
+
+
 def test_only_the_latest_reviews_are_kept(panel, tmp_path):
     sessions = panel.logic.sessions
     for _ in range(8):
@@ -164,6 +180,8 @@ def test_what_was_reviewed_is_exported_and_read_again(host, panel, tmp_path):
     wait(host, panel)
     assert [lesion.label for lesion in read_findings(tmp_path / "saved").lesions] == [1, 3]
     assert len(json.loads((tmp_path / "saved" / "review.json").read_text(encoding="utf-8"))["lesions"]) == 3
+    report = (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    assert "2 of 3 reviewed, 1 rejected" in report
     show_again(host, panel, tmp_path / "saved")
     assert states(panel) == ["accepted", "rejected", "to review"]
     panel.ui.undoButton.click()
@@ -204,4 +222,58 @@ def test_results_deleted_while_shown_can_still_be_saved(host, panel, study, tmp_
     assert host.messages.texts("error") == []
     assert len(read_findings(tmp_path / "saved").lesions) == 3
     panel.ui.reportButton.click()
-    assert "no report" in host.messages.texts("error")[0]
+    wait(host, panel)
+    assert host.messages.texts("error") == []
+    assert "1 of 3 reviewed" in Path(host.messages.texts("url")[0].removeprefix("file://")).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def of_dicom(study, tmp_path_factory):
+    """Two patients' studies as DICOM, and the results of the first one's."""
+    findings, images = study
+    folder = tmp_path_factory.mktemp("dicom")
+    for seed in (1, 2):
+        write_dicom_study(images, Modality.CT, folder / f"patient-{seed}", seed)
+    registered = RegisteredStudy(load_study(folder / "patient-1"), Phase.PORTAL_VENOUS, images)
+    (folder / "results").mkdir()
+    write_results(Analysis(registered, findings), folder / "results")
+    return folder
+
+
+@pytest.mark.parametrize(("loaded", "is_written"), [("", False), ("patient-2", False), ("patient-1", True)])
+def test_dicom_files_are_written_for_the_study_that_was_analyzed_only(
+    host, panel, of_dicom, tmp_path, loaded, is_written
+):
+    show_again(host, panel, of_dicom / "results")
+    panel.ui.acceptButton.click()
+    panel.ui.studyPathLineEdit.currentPath = str(of_dicom / loaded) if loaded else ""
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    assert host.messages.texts("error") == []
+    assert ("left out" in panel.ui.statusLabel.text()) is not is_written
+    written = [tmp_path / "saved" / name for name in ("seg.dcm", "sr.dcm")]
+    assert [file.is_file() for file in written] == [is_written] * 2
+    report = (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    assert "Phantom 001" not in report
+    for file in written if is_written else ():
+        assert pydicom.dcmread(file).PatientID == pydicom.dcmread(of_dicom / "results" / file.name).PatientID
+
+
+def test_a_patient_is_named_in_the_report_when_asked_for_and_at_hand_only(host, panel, of_dicom, tmp_path):
+    show_again(host, panel, of_dicom / "results")
+    panel.ui.studyPathLineEdit.currentPath = str(of_dicom / "patient-1")
+    panel.ui.identityCheckBox.click()
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    assert "Phantom 001" in (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    panel.ui.reportButton.click()
+    wait(host, panel)
+    (url,) = host.messages.texts("url")
+    assert "Phantom 001" in Path(url.removeprefix("file://")).read_text(encoding="utf-8")
+    panel.ui.studyPathLineEdit.currentPath = str(of_dicom / "patient-2")
+    panel.ui.reportButton.click()
+    wait(host, panel)
+    (message,) = host.messages.texts("error")
+    assert "not where they were" in message
+    show_again(host, panel, of_dicom / "results")
+    assert not panel.ui.identityCheckBox.isChecked()

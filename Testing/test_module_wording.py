@@ -12,6 +12,7 @@ pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
 from slicer_host import translation
 
+from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.worker.events import FoundVolume, ProgressReported
 
 sys.path.insert(0, str(ROOT / "LiverTumorAI"))
@@ -95,6 +96,32 @@ def test_a_summary_cannot_smuggle_markup_into_the_panel():
     text = wording.summary(replace(findings, warnings=("<img src=x> & more",)))
     assert "<img" not in text
     assert "&lt;img src=x&gt; &amp; more" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (LiverTumorAIError("A lesion is there already", advice="Choose it"), "A lesion is there already. Choose it."),
+        (MemoryError(), "Not enough memory. Close other programs, then try again."),
+        (
+            OSError(28, "No space left on device", "/home/someone/review.json"),
+            "No space left on device (review.json). "
+            "Check that the disk is there, has room and may be used, then try again.",
+        ),
+        (
+            ModuleNotFoundError("No module named 'numba'", name="numba"),
+            "A Python package cannot be used (numba). Restart Slicer: this panel then offers to install it.",
+        ),
+        (
+            RuntimeError("Exception thrown in SimpleITK\nsitk: odd.\n"),
+            "Unexpected error (RuntimeError: sitk: odd). Try again; if it comes back, report it with the version.",
+        ),
+        (ValueError(), "Unexpected error (ValueError). Try again; if it comes back, report it with the version."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_error_says_in_one_line_what_is_wrong_and_what_to_do(error, words):
+    assert wording.problem(error) == words
 
 
 def test_requirements_that_are_met_are_not_missing(tmp_path):

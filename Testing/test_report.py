@@ -12,18 +12,24 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from analytic_findings import LESIONS, TILT, analytic_study
+from analytic_findings import LESIONS, TILT, analytic_study, inside
 from pydicom.sr.codedict import codes
 
-from LiverTumorAILib.lesions import Certainty, Findings, Organ, read_findings
+from LiverTumorAILib.lesions import Certainty, Findings, LesionType, Organ, read_findings
+from LiverTumorAILib.lesions.lesion import ONE_TYPE
 from LiverTumorAILib.measurement.location import locate_lesions
 from LiverTumorAILib.phantom.dicom_writer import write_dicom_study
 from LiverTumorAILib.pipeline import Analysis
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.report import summary_lines, write_results
 from LiverTumorAILib.report.heatmap_pictures import heatmap_pictures
+from LiverTumorAILib.report.html import write_report
+from LiverTumorAILib.report.lesions_csv import write_lesions_csv
 from LiverTumorAILib.report.pictures import Frame, grey_picture, lesion_frame, outline
 from LiverTumorAILib.report.window import Window, liver_window
+from LiverTumorAILib.review.boxes import box_image
+from LiverTumorAILib.review.corrections import Corrector
+from LiverTumorAILib.review.reading import begin_reading, reviewed_findings
 from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume, load_study
 
 
@@ -188,6 +194,63 @@ def test_a_heatmap_in_which_nothing_can_be_seen_is_said_to_be_empty(tmp_path):
         shown = replace(findings, heatmaps={"a.nii.gz": bright, "b.nii.gz": bright * strongest})
         found = [*heatmap_pictures(registered, shown, lesion)]
         assert all(title.startswith(words) for title, words in zip(found, titles, strict=True))
+
+
+@pytest.fixture
+def reviewed():
+    """The analytic study as a reader leaves it: a target, a type set, a lesion rejected and one drawn."""
+    findings, images = analytic_study()
+    first, second, third = (lesion.uid for lesion in findings.lesions)
+    ball = inside(findings.lesion_labels, (-60.0, 20.0, 0.0), (8.0, 8.0, 8.0))
+    reading = begin_reading(findings).accepted(first).with_target(first).with_type(second, LesionType.HEMANGIOMA)
+    mask = box_image(ball, tuple(slice(0, size) for size in ball.shape), findings.lesion_labels)
+    drawn = Corrector(findings.lesion_labels, images).add(reading.rejected(third), mask, None)
+    study = Study(Modality.CT, tuple(StudyVolume(image, phase) for phase, image in images.items()))
+    return RegisteredStudy(study, Phase.PORTAL_VENOUS, images), reviewed_findings(findings, drawn), drawn
+
+
+def test_the_page_tells_what_the_reader_decided(reviewed, tmp_path):
+    registered, findings, reading = reviewed
+    write_report(registered, findings, locate_lesions(findings), tmp_path / "report.html", reading=reading)
+    text = " ".join(" ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).words).split())
+    first = reading.lesions[0].measurement.long_axis.length_mm
+    for said in (
+        "4 of 4 reviewed, 1 rejected",
+        "HCC 92% certain accepted, target",
+        "hemangioma, set by the reader certain changed",
+        "other, not judged uncertain new",
+        f"Target lesions (RECIST 1.1): 1 ({first:.0f} mm). Sum {first:.0f} mm",
+    ):
+        assert said in text
+    write_report(registered, findings, locate_lesions(findings), tmp_path / "unread.html")
+    text = " ".join(Page((tmp_path / "unread.html").read_text(encoding="utf-8")).words)
+    assert "reviewed," not in text
+    assert "accepted" not in text
+    assert "RECIST 1.1):" not in text
+
+
+def test_the_table_tells_what_the_reader_decided(reviewed, tmp_path):
+    _, findings, reading = reviewed
+    write_lesions_csv(findings, locate_lesions(findings), tmp_path / "lesions.csv", reading)
+    with (tmp_path / "lesions.csv").open(encoding="utf-8") as file:
+        rows = {row["number"]: (row["state"], row["target"]) for row in csv.DictReader(file)}
+    assert rows == {"1": ("accepted", "True"), "2": ("changed", "False"), "4": ("new", "False")}
+
+
+def test_a_type_of_a_network_that_knows_no_other_is_as_probable_as_the_lesion(tmp_path):
+    findings, images = analytic_study()
+    lesion = replace(
+        findings.lesions[0],
+        type_probabilities={LesionType.HCC: 1.0},
+        score=0.64,
+        certainty=Certainty.UNCERTAIN,
+        certainty_reasons=(ONE_TYPE,),
+    )
+    study = Study(Modality.CT, tuple(StudyVolume(image, phase) for phase, image in images.items()))
+    registered = RegisteredStudy(study, Phase.PORTAL_VENOUS, images)
+    write_report(registered, replace(findings, lesions=(lesion,)), {}, tmp_path / "report.html")
+    text = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).words)
+    assert text.count("HCC 64%") == 2
 
 
 def test_findings_json_is_plain_json(results):

@@ -1,7 +1,7 @@
 """Pictures of registrations, and how the report shows verdicts."""
 
+import importlib
 import re
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from LiverTumorAILib.lesions import Lesion
 from LiverTumorAILib.pipeline import Analysis
 from LiverTumorAILib.registration import RegisteredStudy, RegistrationQuality, Verdict, warp_image
 from LiverTumorAILib.report import write_results
+from LiverTumorAILib.report.html import write_report
 from LiverTumorAILib.report.registration_pictures import (
     LINE_COLOUR,
     LINE_DISTANCE_MM,
@@ -27,10 +28,6 @@ from LiverTumorAILib.report.registration_pictures import (
     registration_pictures,
 )
 from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
-
-sys.path.insert(0, str(ROOT / "LiverTumorAI"))
-
-from LiverTumorAIModule.results import read_results
 
 SHIFT_MM = 20.0
 
@@ -146,6 +143,21 @@ def test_the_report_shows_each_verdict_with_its_pictures(analysis, tmp_path):
     assert "match 0.31" in text
 
 
+def test_a_study_saved_again_shows_its_registrations_without_what_was_acquired(analysis, tmp_path):
+    registered = analysis.registered
+    volumes = tuple(StudyVolume(image, phase) for phase, image in registered.images.items())
+    again = replace(registered, study=Study(Modality.CT, volumes))
+    write_report(again, analysis.findings, {}, tmp_path / "report.html")
+    text = re.sub(r"data:image/[^\"]*", "", (tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert set(re.findall(r'alt="Arterial phase, \w+ ([^"]+)"', text)) == {
+        "checkerboard, registered",
+        "difference, registered",
+        "its grid, registered",
+    }
+    assert "left out: the field folds" in text
+    assert 'alt="Delayed phase' not in text
+
+
 def test_the_fields_are_written_for_the_window(analysis, tmp_path):
     write_results(analysis, tmp_path)
     field = sitk.ReadImage(tmp_path / "fields" / "arterial.nrrd")
@@ -154,7 +166,18 @@ def test_the_fields_are_written_for_the_window(analysis, tmp_path):
     for corner in ((0, 0, 0), tuple(size - 1 for size in analysis.registered.reference.GetSize())):
         point = analysis.registered.reference.TransformIndexToPhysicalPoint(corner)
         assert transform.TransformPoint(point) == pytest.approx(np.add(point, (0, 0, SHIFT_MM)), abs=1e-3)
-    read = read_results(tmp_path).fields
+
+
+def test_the_window_reads_the_fields(analysis, tmp_path, monkeypatch):
+    pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
+    pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
+    from slicer_host import translation
+
+    translation.install()
+    monkeypatch.syspath_prepend(ROOT / "LiverTumorAI")
+    write_results(analysis, tmp_path)
+    field = sitk.ReadImage(tmp_path / "fields" / "arterial.nrrd")
+    read = importlib.import_module("LiverTumorAIModule.results").read_results(tmp_path).fields
     assert set(read) == {Phase.ARTERIAL, Phase.NON_CONTRAST}
     assert np.array_equal(sitk.GetArrayViewFromImage(read[Phase.ARTERIAL]), sitk.GetArrayViewFromImage(field))
 

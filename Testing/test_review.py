@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from LiverTumorAILib.errors import LiverTumorAIError
+from LiverTumorAILib.explanation.titles import heatmap_titles
 from LiverTumorAILib.lesions import Certainty, LesionType
 from LiverTumorAILib.measurement.recist import not_a_target, sum_of_diameters_mm
 from LiverTumorAILib.review.corrections import Corrector, same_voxels
@@ -88,6 +89,21 @@ def test_the_readers_type_leaves_no_doubt_and_decides_about_the_patient(findings
     patient = reviewed_findings(findings, typed).patient
     assert (patient.classification, patient.certainty) == ("HEMANGIOMA", Certainty.CERTAIN)
     assert patient.probabilities["HEMANGIOMA"] == 1
+
+
+def test_heatmaps_of_a_lesion_that_the_reader_typed_tell_what_they_are_of(findings, reading):
+    maps = dict.fromkeys(("a.nii.gz", "b.nii.gz"), findings.lesion_labels)
+    seen = replace(reading.lesion(FIRST), heatmap="a.nii.gz", opposing_heatmap="b.nii.gz")
+    titles = list(heatmap_titles(seen).values())
+    typed = reading.with_lesion(seen).with_type(FIRST, LesionType.CYST).with_type(FIRST, LesionType.ICC)
+    final = reviewed_findings(replace(findings, heatmaps=maps), typed)
+    assert list(heatmap_titles(final.lesions[0]).values()) == titles == ["Spoke for HCC", titles[1]]
+    assert final.heatmaps.keys() == maps.keys()
+
+
+def test_findings_name_no_heatmap_that_is_not_there(findings, reading):
+    named = reading.with_lesion(replace(reading.lesion(FIRST), heatmap="gone.nii.gz"))
+    assert not any(lesion.heatmap for lesion in reviewed_findings(findings, named).lesions)
 
 
 def test_accepting_an_uncertain_lesion_settles_the_patient(findings, reading):

@@ -11,10 +11,16 @@ from scipy import ndimage
 from LiverTumorAILib.cascades import get_cascade
 from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, UNKNOWN_HU
 from LiverTumorAILib.explanation import lesion_evidence
+from LiverTumorAILib.explanation.titles import heatmap_titles
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions import LesionType, Organ
-from LiverTumorAILib.review.late_evidence import SECOND_NETWORK, explaining_networks, late_evidence
-from LiverTumorAILib.review.reading import begin_reading
+from LiverTumorAILib.review.late_evidence import (
+    SECOND_NETWORK,
+    explaining_networks,
+    late_evidence,
+    with_late_evidence,
+)
+from LiverTumorAILib.review.reading import begin_reading, reviewed_findings
 
 NETWORK = "base_unet"
 
@@ -79,6 +85,34 @@ def test_only_the_networks_that_made_the_findings_explain_them(case):
     store = ModelStore()
     hcc_only = {name: store.card(name).sha256 for name in get_cascade("hfs-net").required_models}
     assert explaining_networks(replace(findings, provenance=replace(findings.provenance, models=hcc_only)), store) == ()
+
+
+def test_findings_get_the_evidence_that_the_window_shows_under_the_same_titles(case, network):
+    findings, images = case
+    reading = begin_reading(findings).with_type(findings.lesions[0].uid, LesionType.CYST)
+    saved = with_late_evidence(reviewed_findings(findings, reading), reading.masks, images, (network,))
+    assert len(saved.heatmaps) == 2 * len(saved.lesions)
+    for lesion in saved.lesions:
+        shown = late_evidence(reading.lesion(lesion.uid), reading.masks[lesion.uid], findings, images, network)
+        titles = heatmap_titles(lesion, saved.heatmaps)
+        assert list(titles.values()) == list(shown)
+        for name, title in titles.items():
+            assert np.array_equal(*map(sitk.GetArrayFromImage, (saved.heatmaps[name], shown[title])))
+
+
+def test_evidence_of_the_analysis_and_lesions_of_unknown_types_stay_as_they_are(case, network):
+    findings, images = case
+    first, second, third = findings.lesions
+    explained = replace(first, heatmap="a.nii.gz", opposing_heatmap="b.nii.gz")
+    unknown = replace(second, type=LesionType.FNH)
+    maps = {name: sitk.Image(2, 2, 2, sitk.sitkFloat32) for name in ("a.nii.gz", "b.nii.gz")}
+    masks = begin_reading(findings).masks
+    before = replace(findings, lesions=(explained, unknown, third), heatmaps=maps)
+    after = with_late_evidence(before, masks, images, (network,))
+    assert after.lesions[:2] == before.lesions[:2]
+    assert all(after.heatmaps[name] is maps[name] for name in maps)
+    assert len(after.heatmaps) == 4
+    assert with_late_evidence(before, masks, images, ()) == before
 
 
 class TestSecondNetwork:

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LiverTumorAIModule.background import BackgroundTask, InTurns, WorkerRunner
+from LiverTumorAIModule.wording import problem
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -90,7 +91,7 @@ class Activity:
 
         def failed(error: Exception) -> None:
             self._task = None
-            self.complain(str(error))
+            self.complain(problem(error))
             self._settled()
 
         def begin() -> None:

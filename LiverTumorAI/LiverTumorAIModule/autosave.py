@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from LiverTumorAIModule.background import BackgroundTask
+from LiverTumorAIModule.wording import problem
 
 if TYPE_CHECKING:
     from LiverTumorAILib.review.reading import Reading
@@ -67,7 +68,7 @@ class Autosave:
         if self._session is not None and not self.is_saved:
             try:
                 self._write(self._reading)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
                 self._failed(error)
 
     def _save(self) -> None:
@@ -88,5 +89,5 @@ class Autosave:
 
     def _failed(self, error: Exception) -> None:
         self._task = None
-        self.problem = _("The review could not be saved: {error}").format(error=error)
+        self.problem = _("The review could not be saved: {error}").format(error=problem(error))
         self._on_problem(self.problem)

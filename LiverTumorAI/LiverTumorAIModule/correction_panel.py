@@ -98,7 +98,7 @@ class CorrectionPanel:
         def fail(error: Exception) -> None:
             self._task = None
             self.updateButtons()
-            slicer.util.errorDisplay(str(error))
+            slicer.util.errorDisplay(wording.problem(error))
 
         self._task = BackgroundTask(lambda: shown.reading_with_lesion_at(point), show, fail)
         self.updateButtons()

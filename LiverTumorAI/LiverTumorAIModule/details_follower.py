@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 
 from LiverTumorAIModule.background import BackgroundTask
+from LiverTumorAIModule.wording import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,4 +66,4 @@ class DetailsFollower:
 
     def _failed(self, error: Exception) -> None:
         self._task = None
-        self._on_problem(_("Places and pictures of the lesions are missing: {error}").format(error=error))
+        self._on_problem(_("Places and pictures of the lesions are missing: {error}").format(error=problem(error)))

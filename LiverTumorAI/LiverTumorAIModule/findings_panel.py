@@ -16,15 +16,16 @@ from LiverTumorAIModule.details_follower import DetailsFollower
 from LiverTumorAIModule.review_panel import ReviewPanel
 from LiverTumorAIModule.segment_editing import SegmentEditing
 from LiverTumorAIModule.sensitivity_panel import SensitivityPanel
+from LiverTumorAIModule.settings_panel import models_folder
 from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from types import SimpleNamespace
 
     from LiverTumorAILib.mrml.findings_scene import SceneFindings
-    from LiverTumorAILib.study import Phase
-    from LiverTumorAIModule.results import Export, Results
+    from LiverTumorAIModule.results import Results
+    from LiverTumorAIModule.saving import Export
     from LiverTumorAIModule.sessions import Session
 
 NOTHING_YET = _("No findings yet.")
@@ -44,6 +45,7 @@ class FindingsPanel:
         self.ui = ui
         self.results: Results | None = None
         self.shown: SceneFindings | None = None
+        self._study = ""
         self.editing = SegmentEditing(ui.editorContainer, self._followEdits)
         self.review = ReviewPanel(ui, self)
         self.corrections = CorrectionPanel(ui, self)
@@ -70,6 +72,7 @@ class FindingsPanel:
         )
         # What was prepared is in the scene now.
         self.results, self.shown = results._replace(organs=None), shown
+        self._study = session.study if session else ""
         self.autosave.begin(session, results.reading)
         yield from self._beginning()
         self.tellFollowers()
@@ -108,13 +111,15 @@ class FindingsPanel:
             yield
         yield from showing_fields(slicer.mrmlScene, self.results.fields)
 
-    def export(self, study: str, phases: Mapping[int, Phase | None]) -> Export:
-        """What to save of the findings as they are now."""
-        from LiverTumorAIModule.results import Export
+    def export(self, loaded: str) -> Export:
+        """What to save of the findings as they are now; their study may be the one that is loaded."""
+        from LiverTumorAIModule.saving import Export
 
         self.editing.settle()
-        shown = self.shown
-        return Export(self.results, shown.original, shown.reading, shown.edited, study, phases)
+        shown, studies = self.shown, (self._study, loaded)
+        known = tuple(filter(None, dict.fromkeys(studies)))
+        named = self.ui.identityCheckBox.checked
+        return Export(self.results, shown.original, shown.reading, shown.edited, known, models_folder(), named)
 
     def clear(self) -> None:
         """Forget findings, without touching the scene."""
@@ -124,6 +129,9 @@ class FindingsPanel:
         self.details.stop()
         self.autosave.begin(None, None)
         self.results = self.shown = None
+        self._study = ""
+        # Each patient is named only when asked for.
+        self.ui.identityCheckBox.checked = False
         self.review.clear()
         self.ui.summaryLabel.text = NOTHING_YET
         self._fillPhases()
@@ -132,6 +140,7 @@ class FindingsPanel:
     def release(self) -> None:
         """Leave nothing behind in the application."""
         self.editing.release()
+        self.editing.removeKeys()
         self.review.release()
         self.corrections.release()
         self.sensitivity.clear()
@@ -268,6 +277,7 @@ class FindingsPanel:
         self.ui.show3DButton.enabled = there
         self.ui.reportButton.enabled = there
         self.ui.exportButton.enabled = there and not busy
+        self.ui.identityCheckBox.enabled = there
         self.ui.editingSection.enabled = there
         self.review.updateButtons()
         self.corrections.updateButtons()

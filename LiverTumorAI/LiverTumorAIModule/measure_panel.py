@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LiverTumorAIModule.background import BackgroundTask
-from LiverTumorAIModule.wording import escaped
+from LiverTumorAIModule.wording import escaped, problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,7 +127,8 @@ class MeasurePanel:
         self._task = BackgroundTask(lambda: evidence_text(lesion, mask, images, modality), keep, self._fail)
 
     def _fail(self, error: Exception) -> None:
-        self.ui.evidenceLabel.text = _("The evidence could not be measured: {error}").format(error=escaped(str(error)))
+        text = _("The evidence could not be measured: {error}")
+        self.ui.evidenceLabel.text = text.format(error=escaped(problem(error)))
 
 
 def evidence_text(lesion: Lesion, mask: sitk.Image, images: Mapping[Phase, sitk.Image], modality: Modality) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import qt
 import slicer
 
+from LiverTumorAIModule.view_keys import Keys
+
 if TYPE_CHECKING:
     from LiverTumorAILib.mrml.findings_scene import SceneFindings
 
@@ -45,6 +47,10 @@ class SegmentEditing:
         self._timer.setSingleShot(True)
         self._timer.interval = SETTLE_MS
         self._timer.timeout.connect(self._settle)
+        # The editor's own shortcuts also take the keys of undo, zoom and slab; a key that two want does nothing.
+        tools = {str(number): lambda name=name: self._toggle(name) for number, name in enumerate(EFFECTS, start=1)}
+        self._keys = Keys(tools | {"Esc": self._giveUp})
+        self._keys.enable(False)
 
     @property
     def editor(self) -> slicer.qMRMLSegmentEditorWidget | None:
@@ -93,13 +99,13 @@ class SegmentEditing:
         self._editor.setSegmentationNode(self._shown.segmentation)
         self._editor.setSourceVolumeNode(self._shown.volume(self._shown.findings.reference_phase))
         self._editor.setupViewObservations()
-        self._editor.installKeyboardShortcuts()
+        self._keys.enable(True)
 
     def close(self) -> None:
         """Put the tools down, so that views are views again."""
         if self._editor is not None:
             self._editor.setActiveEffect(None)
-            self._editor.uninstallKeyboardShortcuts()
+            self._keys.enable(False)
             self._editor.removeViewObservations()
 
     def putToolsDown(self) -> None:
@@ -114,6 +120,10 @@ class SegmentEditing:
             self._editor.setSegmentationNode(None)
             self._editor.setSourceVolumeNode(None)
 
+    def removeKeys(self) -> None:
+        """Give the keys back for good."""
+        self._keys.remove()
+
     def select(self, segment_id: str) -> None:
         """Make a segment the one that tools work on."""
         if self._editor is not None:
@@ -124,6 +134,16 @@ class SegmentEditing:
         if self._timer.active:
             self._timer.stop()
             self._settle()
+
+    def _toggle(self, name: str) -> None:
+        """Take a tool up, or put it down."""
+        effect = self._editor.effectByName(name)
+        self._editor.setActiveEffect(None if effect == self._editor.activeEffect() else effect)
+
+    def _giveUp(self) -> None:
+        """Put the tools down and wait for no click, as Escape does in Slicer's views, which this key never reaches."""
+        self.putToolsDown()
+        slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton").SwitchToViewTransformMode()
 
     def _editor_node(self) -> slicer.vtkMRMLSegmentEditorNode:
         node = slicer.mrmlScene.GetSingletonNode(EDITOR_TAG, "vtkMRMLSegmentEditorNode")

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LiverTumorAIModule.background import BackgroundTask, InTurns
+from LiverTumorAIModule.wording import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,4 +177,4 @@ class SensitivityPanel:
     def _fail(self, error: Exception) -> None:
         self._task = self._wanted = None
         self.follow()
-        slicer.util.errorDisplay(str(error))
+        slicer.util.errorDisplay(problem(error))

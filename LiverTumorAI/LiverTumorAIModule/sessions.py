@@ -18,6 +18,8 @@ OPEN_FILE = "open"
 RESULTS = "results"
 MOST_SESSIONS = 5
 MOST_FILES = 20000
+SAME_SECONDS = 5.0
+"""A clock that is set meanwhile shifts what the system says of a process's begin."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Session:
     def open(self) -> None:
         """Say that this process works on it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / OPEN_FILE).write_text(str(os.getpid()), encoding="utf-8")
+        owner = {"pid": os.getpid(), "began": _began(os.getpid())}
+        (self.folder / OPEN_FILE).write_text(json.dumps(owner), encoding="utf-8")
 
     def close(self) -> None:
         """Say that nobody works on it any more."""
@@ -84,12 +87,23 @@ class Session:
 
     def _owner_lives(self) -> bool | None:
         """None where nobody works on it."""
-        import psutil
-
         try:
-            return psutil.pid_exists(int((self.folder / OPEN_FILE).read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            owner = json.loads((self.folder / OPEN_FILE).read_text(encoding="utf-8"))
+            began = _began(owner["pid"])
+            # Another process may have got the number of one that is gone, after a restart above all.
+            return began is not None and abs(began - owner["began"]) < SAME_SECONDS
+        except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _began(pid: int) -> float | None:
+    """When a process began (seconds since 1970); None if there is none."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
 
 
 class Sessions:

@@ -62,7 +62,9 @@ class StudySources:
 
     def openDropped(self, folder: Path) -> None:
         """Show results that were dropped onto the panel, or load the study."""
-        if not self.ui.loadButton.enabled:
+        if self.ui.installButton.visible:
+            self._activity.say(_("Install the missing packages first, then drop the folder again."))
+        elif not self.ui.loadButton.enabled:
             self._activity.say(_("Wait until what is under way has ended, then drop the folder again."))
         elif (folder / "findings.json").is_file():
             self._analysis.showResults(folder)

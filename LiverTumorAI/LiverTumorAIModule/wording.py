@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
@@ -47,6 +48,16 @@ def found(count: int) -> str:
     text = _("1 lesion found.") if count == 1 else _("{count} lesions found.")
     advice = _("A click on a row shows the lesion.") if count else ""
     return f"{text} {advice}".format(count=count).rstrip()
+
+
+def saved(folder: Path, with_dicom: bool) -> str:
+    """Where results were saved, and whether DICOM files that they should hold could not be written."""
+    if with_dicom and not (folder / "seg.dcm").is_file():
+        return _(
+            "Saved to {folder}. DICOM SEG and SR are left out: the study's files are not where they were. "
+            "Load the study, show these results again and export them to have both."
+        ).format(folder=folder)
+    return _("Saved to {folder}").format(folder=folder)
 
 
 def sureness(volume: FoundVolume) -> str:
@@ -224,6 +235,28 @@ def _size(findings: Findings) -> str:
     }.get(count) or _("{count} lesions, maximum diameter {diameter:.0f} mm, liver {volume}")
     volume = _("{volume} ml").format(volume=f"{findings.liver_volume_mm3 / 1000:.0f}")
     return text.format(count=count, diameter=findings.maximum_diameter_mm if count else 0, volume=volume)
+
+
+def problem(error: Exception) -> str:
+    """What went wrong, where, and what to do, in one line."""
+    from LiverTumorAILib.errors import LiverTumorAIError
+
+    if isinstance(error, LiverTumorAIError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return _("Not enough memory. Close other programs, then try again.")
+    if isinstance(error, ImportError):
+        text = _("A Python package cannot be used ({name}). Restart Slicer: this panel then offers to install it.")
+        return text.format(name=error.name or error)
+    if isinstance(error, OSError):
+        what = error.strerror or type(error).__name__
+        if error.filename:
+            what = f"{what} ({Path(error.filename).name})"
+        return _("{what}. Check that the disk is there, has room and may be used, then try again.").format(what=what)
+    # Image libraries say what matters last.
+    said = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "").rstrip(".")
+    kind = ": ".join(filter(None, (type(error).__name__, said)))
+    return _("Unexpected error ({kind}). Try again; if it comes back, report it with the version.").format(kind=kind)
 
 
 def type_title(value: str) -> str:

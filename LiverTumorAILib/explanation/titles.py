@@ -16,9 +16,10 @@ def heatmap_titles(lesion: Lesion, heatmaps: Mapping[str, sitk.Image] | None = N
     """
     if not lesion.heatmap:
         return {}
+    first, second = heatmap_types(lesion)
     if not lesion.opposing_heatmap:
-        return {lesion.heatmap: probability_title(lesion.type)}
-    titles = evidence_titles(lesion.type, second_type(lesion), (heatmaps or {}).get(lesion.opposing_heatmap))
+        return {lesion.heatmap: probability_title(first)}
+    titles = evidence_titles(first, second, (heatmaps or {}).get(lesion.opposing_heatmap))
     return dict(zip((lesion.heatmap, lesion.opposing_heatmap), titles, strict=True))
 
 
@@ -27,6 +28,17 @@ def evidence_titles(first: LesionType, second: LesionType | None, opposing: sitk
     against = f"for {second.title} instead" if second else f"against {first.title}"
     faint = opposing is not None and np.max(sitk.GetArrayViewFromImage(opposing)) < FAINTEST
     return f"Spoke for {first.title}", f"Nothing spoke {against}" if faint else f"Spoke {against}"
+
+
+def heatmap_names(lesion: Lesion) -> tuple[str, ...]:
+    """The files of a lesion's heatmaps."""
+    return tuple(filter(None, (lesion.heatmap, lesion.opposing_heatmap)))
+
+
+def heatmap_types(lesion: Lesion) -> tuple[LesionType, LesionType | None]:
+    """What a lesion's heatmaps are of: a type, and the one against it; None where a network knows one type only."""
+    first, second, *_ = (*lesion.heatmap_types, None, None)
+    return (first, second) if first else (lesion.type, second_type(lesion))
 
 
 def second_type(lesion: Lesion) -> LesionType | None:

@@ -133,6 +133,7 @@ def lesion_to_json(lesion: Lesion) -> dict[str, Any]:
         },
         "heatmap": lesion.heatmap,
         "opposing_heatmap": lesion.opposing_heatmap,
+        "heatmap_types": list(lesion.heatmap_types),
         "found_at": list(lesion.found_at),
         "evidence": list(lesion.evidence),
     }
@@ -227,6 +228,7 @@ def lesion_from_json(content: Mapping[str, Any]) -> Lesion:
         certainty_reasons=tuple(content["certainty_reasons"]),
         heatmap=content["heatmap"],
         opposing_heatmap=content.get("opposing_heatmap", ""),
+        heatmap_types=tuple(LesionType(kind) for kind in content.get("heatmap_types", ())),
         found_at=tuple(content.get("found_at", ())),
         evidence=tuple(content.get("evidence", ())),
     )

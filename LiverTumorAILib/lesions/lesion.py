@@ -122,6 +122,9 @@ class Lesion:
         What spoke for lesion and type, in words for the user.
     opposing_heatmap: str
         File under `heatmaps/`: what spoke for the second type against the first; empty if none.
+    heatmap_types: tuple of LesionType
+        What the heatmaps are of, the first type and then the second one, if there is one; empty where these are the
+        lesion's own.
 
     """
 
@@ -139,6 +142,7 @@ class Lesion:
     found_at: tuple[float, ...] = ()
     evidence: tuple[str, ...] = ()
     opposing_heatmap: str = ""
+    heatmap_types: tuple[LesionType, ...] = ()
 
     @property
     def likely_types(self) -> tuple[tuple[LesionType, float], ...]:

@@ -15,6 +15,7 @@ from LiverTumorAILib.lesions import Findings, Lesion, LesionType, Organ
 from LiverTumorAILib.lesions.terminology import LESION_TERMS
 from LiverTumorAILib.measurement.lirads import major_features
 from LiverTumorAILib.measurement.location import Location
+from LiverTumorAILib.measurement.recist import sum_of_diameters_mm
 from LiverTumorAILib.measurement.viable import viable_part
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
@@ -22,6 +23,8 @@ from LiverTumorAILib.report.heatmap_pictures import heatmap_pictures, legend_gra
 from LiverTumorAILib.report.pictures import lesion_frame, lesion_row, overview_picture
 from LiverTumorAILib.report.registration_pictures import Cut, Plane, registration_pictures
 from LiverTumorAILib.report.summary import classification_title, evidence_lines, opinions_line
+from LiverTumorAILib.review.corrections import NOT_JUDGED
+from LiverTumorAILib.review.reading import Reading
 from LiverTumorAILib.study import Modality, Phase
 
 
@@ -36,10 +39,15 @@ def _colour(lesion: Lesion) -> str:
     return "#{:02x}{:02x}{:02x}".format(*LESION_TERMS[lesion.type].colour)
 
 
-def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion, place: str) -> dict[str, object]:
+def _lesion_view(
+    registered: RegisteredStudy, findings: Findings, lesion: Lesion, place: str, reading: Reading | None
+) -> dict[str, object]:
     row = lesion_row(registered, findings, lesion)
     return {
         "lesion": lesion,
+        "state": reading.state(lesion.uid).value if reading else "",
+        "is_target": reading is not None and lesion.uid in reading.targets,
+        "types": _types(lesion, reading),
         "place": place,
         "side_mm": lesion_frame(lesion).side_mm,
         "colour": _colour(lesion),
@@ -51,8 +59,17 @@ def _lesion_view(registered: RegisteredStudy, findings: Findings, lesion: Lesion
             (title, data_url(picture)) for title, picture in heatmap_pictures(registered, findings, lesion).items()
         ],
         **_features(registered, findings, lesion),
-        "ranked": [(kind.title, probability) for kind, probability in lesion.likely_types],
     }
+
+
+def _types(lesion: Lesion, reading: Reading | None) -> list[str]:
+    """The likely types with their probabilities, the first one the lesion's; a type that no network gave says so."""
+    if reading and lesion.uid in reading.typed_by_hand:
+        return [f"{lesion.type.title}, set by the reader"]
+    if NOT_JUDGED in lesion.certainty_reasons:
+        return [f"{lesion.type.title}, not judged"]
+    likely = {lesion.type: lesion.probability} | dict(lesion.likely_types)
+    return [f"{kind.title} {probability:.0%}" for kind, probability in likely.items()]
 
 
 def _numbers(findings: Findings, lesion: Lesion, phase: Phase) -> str:
@@ -86,7 +103,7 @@ def _registration_view(registered: RegisteredStudy, findings: Findings, phase: P
     for plane in Plane:
         pictures = registration_pictures(registered, phase, Cut.through(centre, registered.reference, plane))
         rows.append([(f"{plane.name.lower()} {caption}", data_url(picture)) for caption, picture in pictures.items()])
-    return {"phase": phase, "quality": registered.quality[phase], "rows": rows}
+    return {"phase": phase, "quality": registered.quality[phase], "rows": filter(None, rows)}
 
 
 def write_report(
@@ -97,8 +114,11 @@ def write_report(
     progress: Progress = Progress(),
     *,
     identity: str = "",
+    reading: Reading | None = None,
 ) -> None:
     """Write the report: pictures of each lesion in all phases, table, patient summary, how it came about.
+
+    Of findings that were reviewed it also tells what the reader decided, and the target lesions.
 
     Parameters
     ----------
@@ -111,12 +131,14 @@ def write_report(
     progress: Progress
     identity: str
         Whose study it is, printed as it is; nobody's if empty.
+    reading: Reading, optional
+        That the findings come from; None if nobody has reviewed them.
 
     """
     views = []
     for index, lesion in enumerate(findings.lesions):
         place = places[lesion.uid].words if lesion.uid in places else ""
-        views.append(_lesion_view(registered, findings, lesion, place))
+        views.append(_lesion_view(registered, findings, lesion, place, reading))
         progress.update((index + 1) / (len(findings.lesions) + 1))
     main = findings.lesions[0] if findings.lesions else None
     environment = Environment(
@@ -126,6 +148,8 @@ def write_report(
     page = environment.get_template("report.html.j2").render(
         findings=findings,
         identity=identity,
+        reading=reading,
+        target_sum_mm=sum_of_diameters_mm([view["lesion"] for view in views if view["is_target"]]),
         unit=_unit(findings),
         patient=patient,
         opinions=opinions_line(patient),

@@ -8,17 +8,24 @@ import numpy as np
 
 from LiverTumorAILib.lesions import Findings, Lesion, LesionType
 from LiverTumorAILib.measurement.location import Location
+from LiverTumorAILib.review.reading import Reading
 from LiverTumorAILib.study import Phase
 
 
-def write_lesions_csv(findings: Findings, places: Mapping[str, Location], path: Path) -> None:
+def write_lesions_csv(
+    findings: Findings, places: Mapping[str, Location], path: Path, reading: Reading | None = None
+) -> None:
     """Write one row a lesion; lengths in mm, volumes in mm3, positions in LPS mm, intensities in HU or signal.
 
     Where it lies (`locate_lesions`) is an estimate, see `measurement.segments`; distances to capsule and vessel are
-    empty where they are far.
+    empty where they are far. The state is what the reader made of it, in the reading that the findings come from.
     """
     phases = [phase for phase in Phase if any(phase in lesion.measurement.enhancement for lesion in findings.lesions)]
-    rows = [_row(lesion, phases, places.get(lesion.uid)) for lesion in findings.lesions]
+    reading = reading or Reading((), {})
+    rows = [
+        [*_row(lesion, phases, places.get(lesion.uid)), reading.state(lesion.uid).value, lesion.uid in reading.targets]
+        for lesion in findings.lesions
+    ]
     header = list(_header(phases))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -47,6 +54,8 @@ def _header(phases: list[Phase]) -> list[str]:
         "capsule_mm",
         "vessel_mm",
         *(f"{phase}_{part}" for phase in phases for part in ("lesion", "liver")),
+        "state",
+        "target",
     ]
 
 

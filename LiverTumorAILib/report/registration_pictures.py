@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
+from LiverTumorAILib.cascades.multi_sensitivity import UNKNOWN_HU
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.report.window import liver_window
 from LiverTumorAILib.study import Phase
@@ -102,24 +103,26 @@ def registration_pictures(registered: RegisteredStudy, phase: Phase, cut: Cut) -
     ----------
     registered: RegisteredStudy
     phase: Phase
-        Any but the reference; one that was left out is shown as acquired only.
+        Any but the reference; one that was left out is shown as acquired only. Where the study holds a phase as it
+        was registered, or not at all, nothing is shown as acquired.
     cut: Cut
 
     """
     modality = registered.study.modality
     reference = cut.values(registered.reference)
     reference_grey = liver_window(registered.reference, registered.reference_phase, modality).to_grey(reference)
-    images = {UNREGISTERED: registered.study.volume(phase).image}
-    if phase in registered.images:
-        images[REGISTERED] = registered.images[phase]
-    window = liver_window(images[UNREGISTERED], phase, modality)
+    acquired = registered.study.volume(phase).image if phase in registered.study.phases else None
+    moved = registered.images.get(phase)
+    images = {UNREGISTERED: None if acquired is moved else acquired, REGISTERED: moved}
     boards, differences = {}, {}
     for state, image in images.items():
+        if image is None:
+            continue
         values = cut.values(image)
-        grey = window.to_grey(values)
+        grey = liver_window(acquired, phase, modality).to_grey(values)
         boards[f"checkerboard, {state}"] = checkerboard(reference_grey, grey)
         differences[f"difference, {state}"] = difference(
-            reference_grey, grey, np.isfinite(reference) & np.isfinite(values)
+            reference_grey, grey, (reference > UNKNOWN_HU) & (values > UNKNOWN_HU)
         )
     pictures = {**boards, **differences}
     if phase in registered.fields:

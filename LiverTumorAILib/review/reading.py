@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from LiverTumorAILib.explanation.titles import heatmap_names, heatmap_types
 from LiverTumorAILib.lesions import Certainty, Findings, Lesion, LesionType, Organ
 from LiverTumorAILib.lesions.patient import summarise_patient
 from LiverTumorAILib.review.boxes import box_image, box_of
@@ -122,17 +123,19 @@ class Reading:
         )
 
     def with_type(self, uid: str, kind: LesionType) -> "Reading":
-        """A lesion with the type that the reader sees; the reader's word leaves no doubt."""
+        """A lesion with the type that the reader sees; the reader's word leaves no doubt.
+
+        Its heatmaps stay those of the types that the networks saw.
+        """
+        before = self.lesion(uid)
         lesion = replace(
-            self.lesion(uid),
+            before,
             type=kind,
             type_probabilities={other: float(other is kind) for other in LesionType},
             certainty=Certainty.CERTAIN,
             certainty_reasons=(),
             score=1.0,
-            # Heatmaps explain the type that the networks saw.
-            heatmap="",
-            opposing_heatmap="",
+            heatmap_types=tuple(filter(None, heatmap_types(before))) if before.heatmap else (),
         )
         return replace(self.with_lesion(lesion).touched(uid), typed_by_hand=self.typed_by_hand | {uid})
 
@@ -195,11 +198,19 @@ def summary_of(findings: Findings, reading: Reading) -> Findings:
 
 
 def reviewed_findings(findings: Findings, reading: Reading) -> Findings:
-    """The findings as the reader leaves them, label images included."""
+    """The findings as the reader leaves them, label images included; lesions name the heatmaps that there are."""
     findings = with_organs(findings, reading.organs)
-    used = {name for lesion in reading.present for name in (lesion.heatmap, lesion.opposing_heatmap)}
+    summary = summary_of(findings, reading)
+    lesions = tuple(
+        lesion
+        if all(name in findings.heatmaps for name in heatmap_names(lesion))
+        else replace(lesion, heatmap="", opposing_heatmap="", heatmap_types=())
+        for lesion in summary.lesions
+    )
+    used = {name for lesion in lesions for name in heatmap_names(lesion)}
     return replace(
-        summary_of(findings, reading),
+        summary,
+        lesions=lesions,
         lesion_labels=labels_of(reading, findings.lesion_labels),
         heatmaps={name: findings.heatmaps[name] for name in findings.heatmaps if name in used},
     )

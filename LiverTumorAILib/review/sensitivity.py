@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LiverTumorAILib.cascades.multi_sensitivity import SensitivityControl
-from LiverTumorAILib.explanation.titles import second_type
+from LiverTumorAILib.explanation.titles import heatmap_types, second_type
 from LiverTumorAILib.lesions import Findings, Lesion, LesionType
 from LiverTumorAILib.lesions.joint import renumbered
 from LiverTumorAILib.lesions.sensitivity import LesionProbabilities
@@ -124,7 +124,7 @@ class LiveSensitivity:
     def _with_evidence(self, lesion: Lesion) -> Lesion:
         """A found lesion with the maps that the analysis made of it, if it has the same two types still."""
         analyzed = self._explained.get(lesion.uid)
-        if analyzed is None or (analyzed.type, second_type(analyzed)) != (lesion.type, second_type(lesion)):
+        if analyzed is None or heatmap_types(analyzed) != (lesion.type, second_type(lesion)):
             return lesion
         return replace(lesion, heatmap=analyzed.heatmap, opposing_heatmap=analyzed.opposing_heatmap)
 
@@ -211,7 +211,7 @@ def _decided(reading: Reading) -> Reading:
 
 
 def _entries(findings: Findings, kept: Reading) -> dict[str, object]:
-    """The heatmaps of these lesions, as `_Heatmaps` takes them; a lesion that the reader typed names none itself."""
+    """The heatmaps of these lesions and of those that they were found as, as `_Heatmaps` takes them."""
     known = findings.heatmaps.entries if isinstance(findings.heatmaps, _Heatmaps) else findings.heatmaps
     those = (*kept.lesions, *(lesion for lesion in findings.lesions if lesion.uid in kept.masks))
     names = {name for lesion in those for name in (lesion.heatmap, lesion.opposing_heatmap)}

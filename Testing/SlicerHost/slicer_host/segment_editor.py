@@ -279,10 +279,16 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
     def installKeyboardShortcuts(self, parent: QWidget | None = None) -> None:
         self.uninstallKeyboardShortcuts()
         target = parent or slicer.util.mainWindow() or self
-        keys = {"1": "Paint", "2": "Draw", "3": "Erase", "Esc": ""}
-        for key, name in keys.items():
+        actions = {
+            key: lambda name=name: self.setActiveEffectByName(name)
+            for key, name in {"1": "Paint", "2": "Draw", "3": "Erase", "Esc": ""}.items()
+        }
+        # All that Slicer's takes, so that a key which somebody else has as well is dead here, too.
+        actions |= dict.fromkeys(("Z", "Ctrl+Z"), self.undo) | dict.fromkeys(("Y", "Ctrl+Y"), self.redo)
+        actions |= dict.fromkeys((*"4567890QWI/*,.<>", "Space"), lambda: None)
+        for key, action in actions.items():
             shortcut = QShortcut(QKeySequence(key), target)
-            shortcut.activated.connect(lambda name=name: self.setActiveEffectByName(name))
+            shortcut.activated.connect(action)
             self._keys.append(shortcut)
 
     def uninstallKeyboardShortcuts(self) -> None:
