@@ -14,6 +14,7 @@ from training_cases import HCC, LIVER, RECIPE, write_cases
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.progress import Cancelled, Progress
+from LiverTumorAILib.study import Phase
 from LiverTumorAILib.training import RECIPES, train, train_model
 from LiverTumorAILib.training.augmentation import (
     Augmentation,
@@ -119,20 +120,27 @@ class TestLoop:
         assert (np.diff(rates[70:]) < 0).all()
         assert rates[100] == 0
 
-    def test_a_perfect_network_gets_perfect_figures(self, cases):
-        class Perfect(torch.nn.Module):
-            def forward(self, volume):
-                scores = torch.full((1, len(BASE_CLASSES), *volume.shape[2:]), -9.0)
-                hu = volume[0, 1] * 200 + 50
-                scores[0, HCC] = torch.where(hu > 115, 9.0, -9.0)
-                scores[0, LIVER] = torch.where((hu <= 115) & (hu > 0), 9.0, -9.0)
-                scores[0, 0] = torch.where(hu <= 0, 9.0, -9.0)
-                return scores
+    class Arterial(torch.nn.Module):
+        """Right wherever the arterial phase shows."""
 
-        figures = validate(Perfect(), cases, RECIPE, torch.device("cpu"))
+        def forward(self, volume):
+            scores = torch.full((1, len(BASE_CLASSES), *volume.shape[2:]), -9.0)
+            hu = volume[0, 1] * 200 + 50
+            scores[0, HCC] = torch.where(hu > 115, 9.0, -9.0)
+            scores[0, LIVER] = torch.where((hu <= 115) & (hu > 0), 9.0, -9.0)
+            scores[0, 0] = torch.where(hu <= 0, 9.0, -9.0)
+            return scores
+
+    def test_a_perfect_network_gets_perfect_figures(self, cases):
+        figures = validate(self.Arterial(), cases, RECIPE, torch.device("cpu"))
         for name in ("dice liver", "dice lesions", "lesion recall", "lesion precision", "type accuracy"):
             assert figures[name] == 1, name
         assert np.isnan(figures["dice spleen"])
+
+    def test_networks_for_the_screening_setting_are_judged_in_it(self, cases):
+        assert RECIPES["base_unet_screening"].shown == (Phase.NON_CONTRAST,)
+        screening = replace(RECIPE, augmentation=RECIPES["base_unet_screening"].augmentation)
+        assert validate(self.Arterial(), cases, screening, torch.device("cpu"))["lesion recall"] == 0
 
 
 class TestExport:

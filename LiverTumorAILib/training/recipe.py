@@ -100,6 +100,12 @@ class TrainingRecipe:
         """Number of the network's input channels."""
         return len(self.inputs) * (2 if self.presence_channels else 1) + len(self.priors)
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The inputs that show something: all, or the non-contrast phase alone for the screening setting."""
+        alone = self.augmentation.non_contrast_alone_probability == 1
+        return tuple(name for name in self.inputs if name == Phase.NON_CONTRAST or not alone)
+
     def pool(self, step: int, cases: int) -> int:
         """Number of cases, of all there will be, that a step may draw from."""
         return min(cases, self.first_cases + step // self.steps_per_case)

@@ -29,7 +29,9 @@ def predict_case(
         with torch.no_grad(), reduced_precision(device):
             return network(torch.from_numpy(batch).to(device)).float().cpu().numpy()
 
-    inputs = network_input(case.phases(recipe.inputs), model_card(recipe, sha256="", training=""))
+    phases = case.phases(recipe.inputs)
+    shown = {phase: image for phase, image in phases.items() if phase in recipe.shown}
+    inputs = network_input(shown or phases, model_card(recipe, sha256="", training=""))
     maps = sliding_window(inputs, scores, len(recipe.classes), recipe.window, overlap=overlap)
     return maps.argmax(axis=0).astype(np.uint8)
 

@@ -143,6 +143,7 @@ def figures_of(
 
 def _predict(network: nn.Module, patch: LiverPatch, recipe: TrainingRecipe, device: torch.device) -> np.ndarray:
     images, _ = mask_to_liver(patch.images, patch.labels, patch.labels > 0)
+    images[[name not in recipe.shown for name in recipe.inputs]] = np.nan
     channels = [normalise(image, recipe.normalisation) for image in images]
     batch = np.stack([*channels, *np.isfinite(images).astype(np.float32)])[None]
     with torch.no_grad(), reduced_precision(device):
