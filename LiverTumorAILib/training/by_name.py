@@ -117,7 +117,7 @@ def _data_of(recipe: TrainingRecipe, data: Path) -> tuple[CaseFolder | Sampler, 
         return LiverSampler(recipe, materials), None, text
     training = CaseFolder.open(data / TRAINING if (data / TRAINING).is_dir() else data)
     used = recipe.pool(recipe.steps - 1, len(training))
-    return training, _cases(data / VALIDATION), f"{used} cases with phase dropout"
+    return training, _cases(data / VALIDATION), f"{used} cases {recipe.described}"
 
 
 def _cases(folder: Path) -> CaseFolder | None:

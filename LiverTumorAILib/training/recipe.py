@@ -106,6 +106,11 @@ class TrainingRecipe:
         alone = self.augmentation.non_contrast_alone_probability == 1
         return tuple(name for name in self.inputs if name == Phase.NON_CONTRAST or not alone)
 
+    @property
+    def described(self) -> str:
+        """What the training shows of its cases, for the card."""
+        return "with phase dropout" if self.shown == self.inputs else f"showing {', '.join(self.shown)} alone"
+
     def pool(self, step: int, cases: int) -> int:
         """Number of cases, of all there will be, that a step may draw from."""
         return min(cases, self.first_cases + step // self.steps_per_case)

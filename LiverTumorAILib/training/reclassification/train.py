@@ -87,7 +87,7 @@ def train_reclassification(
     schemes = ", ".join(sampler.schemes)
     used = recipe.pool(recipe.steps - 1, len(livers))
     steps = f"{recipe.steps} steps{begun_with(start)}"
-    text = f"{steps}, one liver-only patch each ({schemes}), AdamW, on {used} cases with phase dropout."
+    text = f"{steps}, one liver-only patch each ({schemes}), AdamW, on {used} cases {recipe.described}."
     return export_model(network, recipe, models_folder, text, figures)
 
 
