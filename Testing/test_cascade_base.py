@@ -205,6 +205,16 @@ def test_provenance_names_model_hash_and_times(run, models):
     assert provenance.cascade == "base"
 
 
+def test_the_non_contrast_phase_alone_has_a_network_of_its_own(tmp_path):
+    write_network(tmp_path)
+    models = write_network(tmp_path, name="base_unet_screening", phase=Phase.NON_CONTRAST)
+    image = abdomen(((-60, 0, 10), (16, 12, 12), "HCC"))
+    for phases, name in (((Phase.NON_CONTRAST,), "base_unet_screening"), ((Phase.PORTAL_VENOUS,), "base_unet")):
+        findings = get_cascade("base", "cpu").run(study_of(image, phases), models, Progress())
+        assert set(findings.provenance.models) == {name}
+        assert [lesion.type for lesion in findings.lesions] == [LesionType.HCC]
+
+
 def test_an_unknown_cascade_is_refused_with_the_known_ones():
     with pytest.raises(LiverTumorAIError, match="'bass'.*base"):
         get_cascade("bass")

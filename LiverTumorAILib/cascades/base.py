@@ -1,6 +1,7 @@
 """The base cascade: one network, most probable classes, connected lesions."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +28,9 @@ from LiverTumorAILib.lesions.organs import (
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.study import Modality, Phase
+
+SCREENING_NETWORK = "_screening"
+"""Ends the names of networks for the non-contrast phase alone."""
 
 LEAST_PEAK = 0.975
 """A lesion is somewhere so probable; chosen on 12 validation phantoms (seeds 20000-20011)."""
@@ -70,7 +74,7 @@ class BaseCascade:
                 advice="Choose a CT study",
             )
         started = time.perf_counter()
-        model = models.load(self.required_models[0], self.device)
+        model = models.load(suited_network(self.required_models[0], study.images, models), self.device)
         liver, used = known_liver(study, models, self.device, progress.part(0, 0.4, "Finding the liver"))
         located = time.perf_counter()
         maps = predict_probabilities(model, study.images, progress.part(0.4, 0.85, "Finding lesions"))
@@ -101,6 +105,16 @@ class BaseCascade:
         lesion_labels, instances = find_instances(lesions, maps, study.reference, least_peak=LEAST_PEAK)
         progress.update(1.0)
         return Segmented(organ_labels, lesion_labels, instances, maps)
+
+
+def suited_network(name: str, phases: Collection[Phase], models: ModelStore) -> str:
+    """A network's name, or that of its like which saw nothing but non-contrast phases in training.
+
+    The latter where the non-contrast phase is alone; the former can do without any phase and stands in for it where the
+    store lacks it.
+    """
+    screening = f"{name}{SCREENING_NETWORK}"
+    return screening if set(phases) == {Phase.NON_CONTRAST} and screening in models.names() else name
 
 
 def known_liver(

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from LiverTumorAILib import __version__
 from LiverTumorAILib.cascades.assembly import LIVER_CUT, Segmented, assemble_findings
-from LiverTumorAILib.cascades.base import known_liver, segment_liver
+from LiverTumorAILib.cascades.base import SCREENING_NETWORK, known_liver, segment_liver, suited_network
 from LiverTumorAILib.cascades.liver_patches import LiverOnly, ask
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.explanation import Explain, explained_by
@@ -31,7 +31,9 @@ from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
 
 SEGMENTATION = "base_unet"
 RECLASSIFICATION = "multi_sensitivity_reclassification"
-SCREENING_NETWORKS: Mapping[str, str] = {name: f"{name}_screening" for name in (SEGMENTATION, RECLASSIFICATION)}
+SCREENING_NETWORKS: Mapping[str, str] = {
+    name: f"{name}{SCREENING_NETWORK}" for name in (SEGMENTATION, RECLASSIFICATION)
+}
 """Networks of the screening setting, which saw nothing but non-contrast phases in training."""
 HIGH_FACTOR = 10.0
 """Sensitivity factor of "High" in the tables; Fig. 11 shows what others do."""
@@ -139,16 +141,8 @@ class MultiSensitivityCascade:
 
 
 def networks_of(phases: Collection[Phase], models: ModelStore) -> tuple[str, str]:
-    """Names of the first and the second network for the phases that are there.
-
-    The networks of the diagnosis setting can do without any phase; they stand in for those of the screening setting
-    where the store lacks these.
-    """
-    names = (SEGMENTATION, RECLASSIFICATION)
-    if set(phases) != {Phase.NON_CONTRAST}:
-        return names
-    known = models.names()
-    return tuple(SCREENING_NETWORKS[name] if SCREENING_NETWORKS[name] in known else name for name in names)
+    """Names of the first and the second network for the phases that are there."""
+    return suited_network(SEGMENTATION, phases, models), suited_network(RECLASSIFICATION, phases, models)
 
 
 def segment(
