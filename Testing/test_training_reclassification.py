@@ -10,18 +10,24 @@ from scipy import ndimage
 
 from LiverTumorAILib.cascades import get_cascade
 from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, SensitivityControl
-from LiverTumorAILib.inference import ModelStore
+from LiverTumorAILib.inference import Model, ModelStore
 from LiverTumorAILib.phantom.labels import Tissue
 from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.registration import RegisteredStudy
 from LiverTumorAILib.study import Modality, Phase, Study, StudyVolume
 from LiverTumorAILib.training import train_model
 from LiverTumorAILib.training.augmentation import Augmentation
-from LiverTumorAILib.training.cases import CaseFolder, LesionPlace, TrainingCase, write_case
+from LiverTumorAILib.training.cases import UNKNOWN, CaseFolder, LesionPlace, TrainingCase, write_case
 from LiverTumorAILib.training.reclassification import recipe as recipes
 from LiverTumorAILib.training.reclassification.livers import LiverFolder, cut_liver
 from LiverTumorAILib.training.reclassification.recipe import CLASSES, WITH_SHUFFLE, WITHOUT_SHUFFLE
-from LiverTumorAILib.training.reclassification.sampler import ReclassificationSampler, Scheme, draw_patch
+from LiverTumorAILib.training.reclassification.sampler import (
+    ReclassificationSampler,
+    Scheme,
+    draw_patch,
+    draw_suspect,
+)
+from LiverTumorAILib.training.reclassification.suspects import SuspectFinder
 from LiverTumorAILib.training.targets import BASE_CLASSES
 
 SMALL = {
@@ -99,6 +105,59 @@ class TestLivers:
         (data / "training" / "case_0" / "labels.npy").unlink()
         again = livers.liver(0)
         assert all((getattr(first, name) == getattr(again, name)).all() for name in ("images", "labels", "instances"))
+
+
+class TestSuspects:
+    """A network that calls HCC whatever is brighter than liver stands for the first one."""
+
+    SPOT = (slice(8, 11), slice(18, 22), slice(18, 22))
+
+    @pytest.fixture
+    def spotted(self):
+        """A case with a bright spot (a vessel, say) in healthy liver, and a brighter kidney beside the liver."""
+        case = small_case("spotted")
+        case.images[(slice(None), *self.SPOT)] = HCC_HU
+        case.images[:, 1:15, 2:8, 41:44] = HCC_HU
+        return case
+
+    @pytest.fixture
+    def finder(self):
+        def bright_is_hcc(volume):
+            scores = np.zeros((1, len(BASE_CLASSES), *volume.shape[2:]), np.float32)
+            scores[:, BASE_CLASSES.index("liver")] = 5
+            scores[:, BASE_CLASSES.index("HCC")] = np.where(volume[:, 0] > 0.45, 9, 0)
+            return scores
+
+        card = replace(ModelStore().card("base_unet"), patch=(16, 32, 32))
+        return SuspectFinder(Model(card, bright_is_hcc), card.inputs)
+
+    def test_they_are_what_the_first_network_takes_for_a_lesion_and_is_none(self, spotted, finder):
+        suspects = finder(spotted)
+        expected = np.zeros(suspects.shape, bool)
+        expected[self.SPOT] = True
+        assert ((suspects > 0) == expected).all() and suspects.max() == 1
+
+    def test_phases_that_are_not_shown_do_not_count(self, spotted, finder):
+        spotted.images[0] = np.where(spotted.images[0] == HCC_HU, LIVER_HU, spotted.images[0])
+        assert not replace(finder, shown=("non_contrast",))(spotted).any()
+        spotted.images[0] = UNKNOWN
+        assert not replace(finder, shown=("non_contrast",))(spotted).any()
+
+    def test_patches_are_drawn_around_them_and_teach_liver(self, spotted, finder):
+        liver = cut_liver(spotted, BASE_CLASSES, finder(spotted))
+        for seed in range(6):
+            patch = draw_suspect(np.random.default_rng(seed), liver, (12, 24, 24))
+            assert patch.lesion.sum() == 3 * 4 * 4
+            assert (patch.labels[patch.lesion] == CLASSES.index("liver")).all()
+            assert (patch.images[0][patch.lesion] == HCC_HU).all()
+
+    def test_a_liver_without_them_draws_none(self, livers):
+        assert draw_suspect(np.random.default_rng(0), livers.liver(0), (12, 24, 24)) is None
+
+    def test_livers_are_all_cut_before_training_and_then_read_without_the_first_network(self, livers, finder):
+        read = replace(livers, suspected_by=finder).all_cut()
+        assert read.suspected_by is None
+        assert sorted(path.stem for path in livers.kept.iterdir()) == ["case_0", "case_1", "case_2"]
 
 
 class TestSchemes:
@@ -197,7 +256,8 @@ def test_training_by_name_ends_in_a_cascade_that_runs(data, tmp_path, monkeypatc
     store = ModelStore(models)
     card = store.card(folder.name)
     assert card.classes == CLASSES and card.patch == RECIPE.patch
-    assert set(card.figures) == {"cases", "confirmed, original", "confirmed, shuffled", "refused", "type accuracy"}
+    confirmed = {"confirmed, original", "confirmed, shuffled"}
+    assert set(card.figures) == {"cases", *confirmed, "refused", "refused suspects", "type accuracy"}
     assert "shuffled negative" in card.training
     shipped = ModelStore()
     (models / "base_unet").symlink_to(shipped.folder / "base_unet", target_is_directory=True)

@@ -49,7 +49,8 @@ class TrainingRecipe:
         Step t draws from the first `first_cases + t // steps_per_case` cases, so that training can begin while
         cases are still being made and repeats all the same.
     negative_share: float
-        Of the steps that draw from a real CT without lesions, if there are any, mostly where a network saw lesions.
+        Of the steps that draw a hard negative: a real CT without lesions, if there are any, mostly where a network saw
+        some; for the reclassification network a place that the first network takes for a lesion and that is none.
     implant_share: float
         Of the patches that receive further lesions.
     type_weight: float

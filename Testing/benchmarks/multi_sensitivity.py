@@ -29,7 +29,7 @@ import SimpleITK as sitk
 from base_cascade import prepare, registered_study
 from multi_sensitivity_markdown import markdown
 
-from LiverTumorAILib.cascades.base import known_liver
+from LiverTumorAILib.cascades.base import known_liver, suited_network
 from LiverTumorAILib.cascades.multi_sensitivity import (
     HIGH_FACTOR,
     RECLASSIFICATION,
@@ -149,7 +149,7 @@ def _keep_ablation(folder: Path, setting: str, study: RegisteredStudy, models: M
     """The paper's ablation is one of the low sensitivity alone."""
     organs = sitk.ReadImage(organs_file(folder, setting))
     probabilities = read_sensitivity(kept_file(folder, setting, True)).probabilities
-    model = models.load(WITHOUT_SHUFFLE)
+    model = models.load(suited_network(WITHOUT_SHUFFLE, study.images, models))
     opinions = give_opinions(study.images, organs, probabilities, model, LOW_FACTOR, shuffle=False)
     write_sensitivity(SensitivityData(probabilities, opinions, LOW_FACTOR), kept_file(folder, setting, False))
 

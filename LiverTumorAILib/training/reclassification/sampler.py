@@ -24,7 +24,7 @@ from LiverTumorAILib.training.cases import UNKNOWN
 from LiverTumorAILib.training.implant import Implanter
 from LiverTumorAILib.training.recipe import TrainingRecipe
 from LiverTumorAILib.training.reclassification.livers import LiverCase, LiverFolder
-from LiverTumorAILib.training.reclassification.recipe import CLASSES, WITHOUT_SHUFFLE
+from LiverTumorAILib.training.reclassification.recipe import ABLATIONS, CLASSES
 from LiverTumorAILib.training.visibility import hide_unseen
 
 _MARGIN = (3, 6, 6)
@@ -117,7 +117,7 @@ def draw_patch(
 
 @dataclass(frozen=True)
 class ReclassificationSampler:
-    """Draws augmented patches of the liver alone, each scheme as often as the others, some with further lesions.
+    """Draws augmented patches of the liver alone: suspects, or each scheme as often as the others; some with implants.
 
     A step's patch depends on nothing but recipe, livers and step, so that a resumed training repeats it.
     """
@@ -127,8 +127,8 @@ class ReclassificationSampler:
 
     @property
     def schemes(self) -> tuple[Scheme, ...]:
-        """Without lesion shuffle only patches around lesions where they are, as in the paper's ablation."""
-        return (Scheme.ORIGINAL_POSITIVE,) if self.recipe.name == WITHOUT_SHUFFLE.name else tuple(Scheme)
+        """Beside suspects; without lesion shuffle only lesions where they are, as in the paper's ablation."""
+        return (Scheme.ORIGINAL_POSITIVE,) if self.recipe.name in ABLATIONS else tuple(Scheme)
 
     def __call__(self, step: int, progress: Progress | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Input float32 (1, channels, z, y, x) and class indices int64 (1, z, y, x) of a step."""
@@ -157,13 +157,26 @@ class ReclassificationSampler:
     def _draw(
         self, rng: np.random.Generator, step: int, shape: tuple[int, int, int], progress: Progress | None
     ) -> LiverPatch:
+        hard = rng.random() < self.recipe.negative_share
         scheme = self.schemes[int(rng.integers(len(self.schemes)))]
         for _ in range(_TRIES):
             liver = self.livers.liver(int(rng.integers(self.recipe.pool(step, len(self.livers)))), progress)
-            patch = draw_patch(rng, liver, scheme, shape, self.recipe)
+            patch = draw_suspect(rng, liver, shape) if hard else draw_patch(rng, liver, scheme, shape, self.recipe)
             if patch is not None:
                 return patch
         return draw_patch(rng, liver, Scheme.ORIGINAL_NEGATIVE, shape, self.recipe)
+
+
+def draw_suspect(rng: np.random.Generator, liver: LiverCase, shape: tuple[int, int, int]) -> LiverPatch | None:
+    """Draw a patch (z, y, x) around what the first network takes for a lesion and is none; None without such a place.
+
+    Its `lesion` is the suspect.
+    """
+    count = int(liver.suspects.max(initial=0))
+    if not count:
+        return None
+    mask = liver.suspects == rng.integers(1, count + 1)
+    return _patch(liver, _corner(rng, *_extent(mask), shape), shape, mask)
 
 
 def mask_to_liver(images: np.ndarray, labels: np.ndarray, outline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from LiverTumorAILib.cascades.base import SCREENING_NETWORK
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.inference.preprocess import normalise
@@ -28,8 +29,10 @@ from LiverTumorAILib.training.reclassification.sampler import (
     ReclassificationSampler,
     Scheme,
     draw_patch,
+    draw_suspect,
     mask_to_liver,
 )
+from LiverTumorAILib.training.reclassification.suspects import SuspectFinder
 
 SEGMENTATION = "base_unet"
 """Whose training cases are used."""
@@ -57,7 +60,8 @@ def train_reclassification(
     run_folder: Path
         Checkpoints, curves, and the livers cut out of the cases.
     models_folder: Path
-        Receives `NAME/model.onnx` and `NAME/card.json`.
+        Receives `NAME/model.onnx` and `NAME/card.json`. Its segmentation network (or, where there is none, the one that
+        ships) shows which places are taken for lesions and are none.
     resume: bool
         Continue from the run folder's checkpoint if there is one.
     device: str
@@ -75,19 +79,21 @@ def train_reclassification(
     """
     progress = progress or Progress(stage="Training")
     training = data / "training" if (data / "training").is_dir() else data
-    livers = _livers(training, run_folder / "livers" / "training")
+    finder = _suspect_finder(recipe, models_folder, device) if recipe.negative_share else None
+    livers = _livers(training, run_folder / "livers" / "training", finder).all_cut(progress.part(0, 0.05))
     sampler = ReclassificationSampler(recipe, livers)
-    network = train(recipe, sampler, run_folder, progress.part(0, 0.95), resume=resume, device=device, start=start)
+    network = train(recipe, sampler, run_folder, progress.part(0.05, 0.95), resume=resume, device=device, start=start)
     figures = {}
     if (data / "validation").is_dir():
-        held_out = _livers(data / "validation", run_folder / "livers" / "validation")
+        held_out = _livers(data / "validation", run_folder / "livers" / "validation", finder)
         measured = figures_of(network, held_out, recipe, training_device(device), progress.part(0.95, 1))
         figures = {name: round(value, 4) if math.isfinite(value) else None for name, value in measured.items()}
         figures = {"cases": f"{len(held_out)} held-out cases of {data.name}", **figures}
     schemes = ", ".join(sampler.schemes)
     used = recipe.pool(recipe.steps - 1, len(livers))
     steps = f"{recipe.steps} steps{begun_with(start)}"
-    text = f"{steps}, one liver-only patch each ({schemes}), AdamW, on {used} cases {recipe.described}."
+    hard = f", {recipe.negative_share:.0%} of them around false lesions of {finder.first.card.name}" if finder else ""
+    text = f"{steps}, one liver-only patch each ({schemes}){hard}, AdamW, on {used} cases {recipe.described}."
     return export_model(network, recipe, models_folder, text, figures)
 
 
@@ -106,12 +112,14 @@ def figures_of(
     -------
     dict of str to float
         `confirmed, original`, `confirmed, shuffled`: share of lesions that the truthiness rule keeps; `refused`:
-        share of lesions replaced by liver that it discards; `type accuracy`: share of the confirmed lesions whose
-        volume vote is right. NaN where there is none.
+        share of lesions replaced by liver that it discards; `refused suspects`: share of the first network's false
+        lesions that it discards; `type accuracy`: share of the confirmed lesions whose volume vote is right. NaN where
+        there is none.
 
     """
     network.eval()
     confirmed: dict[Scheme, list[bool]] = {scheme: [] for scheme in Scheme}
+    suspected: list[bool] = []
     right: list[bool] = []
     rng = np.random.default_rng(recipe.seed)
     rounds = -(-most // len(livers))
@@ -123,12 +131,15 @@ def figures_of(
             patch = draw_patch(rng, liver, scheme, recipe.patch, recipe)
             if patch is None or not patch.lesion.any():
                 continue
-            votes = np.bincount(_predict(network, patch, recipe, device)[patch.lesion], minlength=len(CLASSES))[1:-1]
-            volume, voxel = int(patch.lesion.sum()), float(np.prod(recipe.spacing_mm)) / 1000
-            kept = votes.sum() * voxel >= min(RULE.threshold_cm3, RULE.share * volume * voxel)
-            confirmed[scheme].append(bool(kept))
+            votes = _votes(network, patch, recipe, device)
+            kept = _keeps(votes, patch, recipe)
+            confirmed[scheme].append(kept)
             if kept and scheme is not Scheme.SHUFFLED_NEGATIVE:
                 right.append(int(votes.argmax()) + 1 == int(patch.labels[patch.lesion][0]))
+        for _ in range(rounds):
+            patch = draw_suspect(rng, liver, recipe.patch)
+            if patch is not None:
+                suspected.append(_keeps(_votes(network, patch, recipe, device), patch, recipe))
 
     def share(values: list[bool]) -> float:
         return float(np.mean(values)) if values else math.nan
@@ -137,8 +148,20 @@ def figures_of(
         "confirmed, original": share(confirmed[Scheme.ORIGINAL_POSITIVE]),
         "confirmed, shuffled": share(confirmed[Scheme.SHUFFLED_POSITIVE]),
         "refused": 1 - share(confirmed[Scheme.SHUFFLED_NEGATIVE]),
+        "refused suspects": 1 - share(suspected),
         "type accuracy": share(right),
     }
+
+
+def _votes(network: nn.Module, patch: LiverPatch, recipe: TrainingRecipe, device: torch.device) -> np.ndarray:
+    """Voxels of a patch's lesion that the network calls each lesion class."""
+    return np.bincount(_predict(network, patch, recipe, device)[patch.lesion], minlength=len(CLASSES))[1:-1]
+
+
+def _keeps(votes: np.ndarray, patch: LiverPatch, recipe: TrainingRecipe) -> bool:
+    """Whether the truthiness rule keeps a patch's lesion."""
+    volume, voxel = int(patch.lesion.sum()), float(np.prod(recipe.spacing_mm)) / 1000
+    return bool(votes.sum() * voxel >= min(RULE.threshold_cm3, RULE.share * volume * voxel))
 
 
 def _predict(network: nn.Module, patch: LiverPatch, recipe: TrainingRecipe, device: torch.device) -> np.ndarray:
@@ -150,8 +173,16 @@ def _predict(network: nn.Module, patch: LiverPatch, recipe: TrainingRecipe, devi
         return network(torch.from_numpy(batch).to(device))[0].float().argmax(dim=0).cpu().numpy()
 
 
-def _livers(folder: Path, kept: Path) -> LiverFolder:
-    return LiverFolder(CaseFolder.open(folder), RECIPES[SEGMENTATION].classes, kept)
+def _livers(folder: Path, kept: Path, finder: SuspectFinder | None) -> LiverFolder:
+    return LiverFolder(CaseFolder.open(folder), RECIPES[SEGMENTATION].classes, kept, finder)
+
+
+def _suspect_finder(recipe: TrainingRecipe, models_folder: Path, device: str) -> SuspectFinder:
+    """The first network of the recipe's setting, of the store that is trained into or of the one that ships."""
+    stores = (ModelStore(models_folder), ModelStore())
+    wanted = SEGMENTATION if recipe.shown == recipe.inputs else f"{SEGMENTATION}{SCREENING_NETWORK}"
+    store = next((store for store in stores if wanted in store.names()), stores[-1])
+    return SuspectFinder(store.load(wanted, device), recipe.shown)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
