@@ -108,8 +108,7 @@ def find_instances(
 
 def labels_by_volume(parts: np.ndarray, smallest_voxels: float = 1) -> np.ndarray:
     """Numbers (z, y, x) changed to 1, 2, ... by falling volume, uint16; parts with fewer voxels become 0."""
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
+    sizes = np.bincount(parts[parts > 0], minlength=1)
     order = np.argsort(-sizes, kind="stable")
     order = order[(sizes[order] > 0) & (sizes[order] >= smallest_voxels)]
     renumbered = np.zeros(len(sizes), np.uint16)

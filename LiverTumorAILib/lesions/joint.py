@@ -147,7 +147,7 @@ def _of_high(instance: LesionInstance, factors: tuple[float, float]) -> LesionIn
 
 def _by_volume(labels: np.ndarray, instances: list[LesionInstance]) -> tuple[Detection, list[int]]:
     """A detection numbered by falling volume, and which of the instances each one was."""
-    sizes = np.bincount(labels.ravel(), minlength=len(instances) + 1)[1:]
+    sizes = np.bincount(labels[labels > 0], minlength=len(instances) + 1)[1:]
     order = np.argsort(-sizes, kind="stable").tolist()
     numbers = np.zeros(len(instances) + 1, np.uint16)
     numbers[np.array(order, int) + 1] = np.arange(1, len(order) + 1)

@@ -54,7 +54,9 @@ def match_lesions(
 
     """
     both = (true_labels > 0) & (found_labels > 0)
-    pairs, counts = np.unique(np.stack([true_labels[both], found_labels[both]]), axis=1, return_counts=True)
+    numbers = max(found_types, default=0) + 1
+    codes, counts = np.unique(true_labels[both].astype(np.int64) * numbers + found_labels[both], return_counts=True)
+    pairs = np.stack(np.divmod(codes, numbers))
     partners: dict[int, int] = {}
     for index in np.argsort(counts, kind="stable"):
         partners[int(pairs[0, index])] = int(pairs[1, index])
