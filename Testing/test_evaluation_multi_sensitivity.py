@@ -183,6 +183,19 @@ class TestVariants:
         assert tables["patients"][BASE]["sensitivity"] == pytest.approx(1 / 3)
         assert (tables["counted_cases"], tables["counted_patients"][BASE]["sensitivity"]) == (2, 0.5)
 
+    def test_by_the_papers_rule_small_lesions_make_nobody_malignant(self):
+        sick, small = (
+            case(name, [(4, true, 0.9, L.HCC)], confirmed=(4,)) for name, true in (("sick", L.HCC), ("small", None))
+        )
+        # Of the second one 0.48 of 1.28 cm3 are found and confirmed.
+        small.data.probabilities.lesions[:, 8:12, 13:18] = 0
+        small.data.probabilities.rest[8:12, 13:18] = 1
+        tables = paper_tables([sick, small])
+        assert tables["patients"][LOW]["specificity"] == 0
+        assert tables["counted_patients"][LOW]["specificity"] == 1
+        assert (tables["patients"][JOINT]["uncertain"], tables["counted_patients"][JOINT]["uncertain"]) == (1, 0)
+        assert tables["counted_patients"][JOINT]["sensitivity"] == 1
+
     def test_small_false_lesions_have_a_count_of_their_own(self):
         tables = paper_tables([trap_beside_hcc(3)])
         assert (tables["lesions"][BASE]["All"]["tp"], tables["lesions"][BASE]["All"]["fp"]) == (1, 0)

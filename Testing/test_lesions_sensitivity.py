@@ -1,6 +1,7 @@
 """Sensitivity, reclassification and joint decision on probabilities that are known voxel by voxel."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,7 @@ from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.inference import NetworkGrid, ProbabilityMaps
 from LiverTumorAILib.lesions import NORMAL, Certainty, LesionType, PatientSummary
 from LiverTumorAILib.lesions.instances import LesionInstance
-from LiverTumorAILib.lesions.joint import HIGH, LOW, decide, joint_patient
+from LiverTumorAILib.lesions.joint import HIGH, LOW, decide, joint_patient, renumbered
 from LiverTumorAILib.lesions.match import Outcome, match_lesions
 from LiverTumorAILib.lesions.reclassification import NOT_ASKED, RULE, STRICT_RULE, Opinions, Rule, reclassify
 from LiverTumorAILib.lesions.sensitivity import LARGEST_FACTOR, Detection, LesionProbabilities
@@ -162,10 +163,17 @@ class TestReclassification:
         assert not self.judge(self.said({"HCC": 49}), rule=STRICT_RULE).instances
         assert self.judge(self.said({"HCC": 50}), rule=STRICT_RULE).instances
 
+    def test_a_lesion_of_which_too_little_is_confirmed_does_not_decide_about_the_patient(self):
+        rule = Rule(threshold_cm3=0.6)
+        assert self.judge(self.said({"HCC": 60}), rule=rule).instances[0].decides
+        assert not self.judge(self.said({"HCC": 59}), rule=rule).instances[0].decides
+        assert self.judge(self.said({"liver": 100}), rule=Rule(largest_cm3=0.99)).instances[0].decides
+
     def test_a_lesion_that_nobody_was_asked_about_stays_with_a_doubt(self):
         nobody = Opinions(CLASSES, np.full((2, *GRID.shape), NOT_ASKED, np.uint8), GRID)
         (lesion,) = self.judge(nobody).instances
-        assert lesion.doubts == ("not confirmed by reclassification",)
+        assert lesion.doubts == ("not confirmed by reclassification",) and lesion.decides
+        assert not self.judge(nobody, rule=Rule(threshold_cm3=1.01)).instances[0].decides
 
     def test_numbers_close_up_when_a_lesion_is_discarded(self):
         both = detection((box(10, 20, 10, 4, 5, 5), META), (self.where, HCC), (box(10, 30, 30, 2, 2, 2), CYST))
@@ -176,6 +184,12 @@ class TestReclassification:
         assert [(instance.label, instance.type) for instance in result.instances] == [(1, HCC), (2, CYST)]
         assert (result.labels[self.where] == 1).all()
         assert set(np.unique(result.labels)) == {0, 1, 2}
+
+
+def too_small(found, *numbers):
+    """A detection of which some lesions are too small to decide."""
+    instances = tuple(replace(each, decides=each.label not in numbers) for each in found.instances)
+    return Detection(found.labels, instances)
 
 
 A, B, C = box(2, 2, 10, 4, 5, 5), box(10, 20, 10, 4, 5, 5), box(16, 30, 30, 3, 3, 3)
@@ -210,6 +224,28 @@ class TestJointDecision:
         assert joint.opinions == {LOW: "HCC", HIGH: NORMAL} and joint.classification == "HCC"
         assert joint.deciding == (1,)
         assert joint.detection.instances[0].found_at == (1.0,)
+
+    def test_a_small_malignant_lesion_does_not_decide_but_leaves_the_patient_uncertain(self):
+        low, high = detection((A, CYST)), too_small(detection((A, CYST), (C, META)), 2)
+        joint = decide(low, high, FACTORS)
+        assert joint.opinions == {LOW: "CYST", HIGH: "CYST"}
+        assert (joint.classification, joint.deciding, joint.is_certain) == ("METASTASIS", (2,), False)
+        patient = joint_patient(joint, PatientSummary(NORMAL, {}, Certainty.CERTAIN))
+        assert patient.certainty_reasons == ("lesion 2: of a malignant type, but too small to decide",)
+        again = renumbered(patient, {1: 4, 2: 7})
+        assert again.certainty_reasons == ("lesion 7: of a malignant type, but too small to decide",)
+
+    def test_small_lesions_of_no_more_serious_type_change_nothing(self):
+        low = too_small(detection((A, META), (C, META)), 2)
+        joint = decide(low, low, FACTORS)
+        assert (joint.classification, joint.is_certain) == ("METASTASIS", True)
+
+    def test_a_small_benign_lesion_names_the_patient_where_low_sensitivity_sees_it(self):
+        small = too_small(detection((C, CYST)), 1)
+        joint = decide(small, small, FACTORS)
+        assert joint.opinions == {LOW: NORMAL, HIGH: NORMAL}
+        assert (joint.classification, joint.is_certain) == ("CYST", True)
+        assert decide(detection(), small, FACTORS).classification == NORMAL
 
     @given(
         *(

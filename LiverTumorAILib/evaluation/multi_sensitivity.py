@@ -18,7 +18,7 @@ from LiverTumorAILib.lesions.instances import connected_lesions, find_instances
 from LiverTumorAILib.lesions.joint import HIGH, LOW, decide
 from LiverTumorAILib.lesions.match import Match, Outcome, match_lesions
 from LiverTumorAILib.lesions.patient import classify_patient
-from LiverTumorAILib.lesions.reclassification import RULE, Opinions, Rule, reclassify
+from LiverTumorAILib.lesions.reclassification import RULE, STRICT_RULE, Opinions, Rule, reclassify
 from LiverTumorAILib.lesions.sensitivity import LOW_FACTOR, Detection
 from LiverTumorAILib.lesions.sensitivity_file import SensitivityData
 
@@ -188,9 +188,8 @@ def run_variants(
         for variant, detection in (shown | {LOW: low, HIGH: up}).items():
             note(variant, case, detection, _class_of(detection))
         joint = decide(low, up, (LOW_FACTOR, high))
-        agree = joint.opinions[LOW] == joint.opinions[HIGH]
         # Table V: the lesions of High+ReCls, in the patients on whom both agree.
-        note(JOINT, case, up if agree else None, joint.classification if agree else UNCERTAIN)
+        note(JOINT, case, *((up, joint.classification) if joint.is_certain else (None, UNCERTAIN)))
     return {variant: Outcomes(*zip(*rows, strict=True)) for variant, rows in noted.items()}
 
 
@@ -321,8 +320,13 @@ def size_table(cases: Sequence[KeptCase]) -> dict[str, dict[str, int]]:
 
 
 def paper_tables(cases: Sequence[KeptCase], *, smallest_cm3: float = 0.0, high: float = HIGH_FACTOR) -> dict:
-    """All tables and figures of one setting, ready for JSON."""
+    """All tables and figures of one setting, ready for JSON.
+
+    Patients come twice: as the cascade decides, and by the paper's rule, which discards all lesions below 0.5 cm3,
+    among those who have no malignant lesion or one that Table I counts.
+    """
     outcomes = run_variants(cases, high=high, smallest_cm3=smallest_cm3)
+    strict = run_variants(cases, high=high, smallest_cm3=smallest_cm3, rule=STRICT_RULE)
     true = [case.true_class for case in cases]
     counted = [index for index, case in enumerate(cases) if case.is_counted]
     return {
@@ -335,7 +339,7 @@ def paper_tables(cases: Sequence[KeptCase], *, smallest_cm3: float = 0.0, high: 
         "patients": {name: patient_table(each, true) for name, each in outcomes.items()},
         "counted_cases": len(counted),
         "counted_patients": {
-            name: patient_table(each.of(counted), [true[index] for index in counted]) for name, each in outcomes.items()
+            name: patient_table(each.of(counted), [true[index] for index in counted]) for name, each in strict.items()
         },
         "figure_10": confusion(outcomes[JOINT], true),
         "figure_11": sensitivity_curve(cases),

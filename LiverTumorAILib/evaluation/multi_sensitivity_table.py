@@ -22,7 +22,7 @@ def table_lines(tables: Mapping, title: str) -> list[str]:
     small = (f"{tables['small_false_positives'][name]:4}{'':42}" for name in variants)
     lines += ["FP too small" + " ".join(small), "", "Table IV: malignancy", *_patients(tables["patients"])]
     left = tables["counted_cases"]
-    lines += ["", f"The same of {left} patients: without those whose malignant lesions are all too small for Table I"]
+    lines += ["", f"By the paper's rule ({left} patients: without those whose malignant lesions are all below 0.5 cm3)"]
     lines += _patients(tables["counted_patients"])
     lines += [
         "",

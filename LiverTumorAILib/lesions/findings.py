@@ -52,7 +52,7 @@ class PatientSummary:
     opinions: Mapping[str, str]
         Classification by each part of a cascade that decides jointly, by its name; empty for others.
     deciding_lesions: tuple of int
-        Labels of the lesions that make the difference between the opinions.
+        Labels of the lesions that make the difference between the opinions, or that are too small to decide.
 
     """
 

@@ -40,6 +40,8 @@ class LesionInstance:
         As in `Lesion`.
     doubts: tuple of str
         What the cascade adds to the reasons why the lesion is uncertain.
+    decides: bool
+        Whether it is large enough to decide about the patient's class.
 
     """
 
@@ -52,6 +54,7 @@ class LesionInstance:
     found_at: tuple[float, ...] = ()
     evidence: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    decides: bool = True
 
 
 def connected_lesions(lesions: np.ndarray) -> np.ndarray:

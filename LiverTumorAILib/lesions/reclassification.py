@@ -25,7 +25,7 @@ class Rule:
         Least truthiness score: mean overlap with what the second network calls lesion, over all patches.
     share: float
         For small lesions the threshold is this share of their volume, if that is less: one of less than
-        `threshold_cm3` could never reach it.
+        `threshold_cm3` could never reach it. Such a lesion is kept, but does not decide about the patient.
     largest_cm3: float
         Larger ones pass by.
 
@@ -143,7 +143,12 @@ def _judge(
     if volume > rule.largest_cm3:
         return replace(instance, evidence=(f"larger than {rule.largest_cm3:g} cm³: not reclassified",))
     if table[:, -1].sum() > 0.5 * table.sum():
-        return replace(instance, evidence=("not reclassified",), doubts=("not confirmed by reclassification",))
+        return replace(
+            instance,
+            evidence=("not reclassified",),
+            doubts=("not confirmed by reclassification",),
+            decides=volume >= rule.threshold_cm3,
+        )
     votes = table[:, list(kinds)]
     overlap = float(votes.sum(axis=1).mean())
     if overlap < min(rule.threshold_cm3, rule.share * volume):
@@ -157,6 +162,7 @@ def _judge(
         type_probabilities=probabilities,
         score=min(overlap / volume, 1.0),
         evidence=(*_in_words(instance, votes, list(kinds.values()), overlap, volume),),
+        decides=overlap >= rule.threshold_cm3,
     )
 
 

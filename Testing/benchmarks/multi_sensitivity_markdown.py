@@ -30,7 +30,7 @@ def _setting(setting: str, table: Mapping) -> Iterator[str]:
     rows.append(("false, below 0.5 cm³", [str(table["small_false_positives"][name]) for name in lesions]))
     yield from _table("Table II/III: FN, FP, precision, recall", lesions, rows)
     columns = ("sensitivity", "specificity", "uncertain")
-    small = f"Without patients whose malignant lesions are all too small for Table I ({table['counted_cases']} left)"
+    small = f"Table IV by the paper's rule ({table['counted_cases']} patients)"
     for title, patients in (("Table IV: malignancy", table["patients"]), (small, table["counted_patients"])):
         yield from _table(title, columns, ((name, _patients(row)) for name, row in patients.items()))
     yield from _table(
