@@ -86,7 +86,8 @@ def _make(
     lesion: Lesion, mask: sitk.Image, results: Results, folder: str | None, is_explained: bool
 ) -> dict[str, sitk.Image]:
     from LiverTumorAILib.inference import ModelStore
-    from LiverTumorAILib.review.late_evidence import explaining_networks, late_evidence
+    from LiverTumorAILib.review.explaining_networks import explaining_networks
+    from LiverTumorAILib.review.late_evidence import late_evidence
 
     networks = explaining_networks(results.findings, ModelStore(Path(folder) if folder else None))
     maps: dict[str, sitk.Image] = {}

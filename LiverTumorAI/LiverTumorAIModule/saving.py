@@ -94,7 +94,8 @@ def _current(export: Export) -> Findings:
     """The findings as shown, with the evidence that the window shows of lesions that the slider or a click found."""
     from LiverTumorAILib.errors import LiverTumorAIError
     from LiverTumorAILib.inference import ModelStore
-    from LiverTumorAILib.review.late_evidence import explaining_networks, with_late_evidence
+    from LiverTumorAILib.review.explaining_networks import explaining_networks
+    from LiverTumorAILib.review.late_evidence import with_late_evidence
     from LiverTumorAILib.review.reading import reviewed_findings
 
     findings = reviewed_findings(export.original, export.reading)
