@@ -11,12 +11,12 @@ from scipy import ndimage
 from LiverTumorAILib.cascades.hfs_net import TUMOUR_NETWORKS, network_for_size, tumour_evidence
 from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, UNKNOWN_HU
 from LiverTumorAILib.explanation import lesion_evidence
-from LiverTumorAILib.explanation.titles import heatmap_titles
+from LiverTumorAILib.explanation.titles import SECOND_NETWORK, heatmap_titles
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions import LesionType, Organ
 from LiverTumorAILib.review.corrections import Corrector
 from LiverTumorAILib.review.explaining_networks import explaining_networks
-from LiverTumorAILib.review.late_evidence import SECOND_NETWORK, late_evidence, with_late_evidence
+from LiverTumorAILib.review.late_evidence import late_evidence, with_late_evidence
 from LiverTumorAILib.review.reading import begin_reading, reviewed_findings
 from LiverTumorAILib.study import Phase
 
@@ -135,6 +135,31 @@ class TestSecondNetwork:
         assert len(maps) == 2
         assert next(iter(maps)) == f"{SECOND_NETWORK}Spoke for {lesion.type.title}"
         assert max(sitk.GetArrayFromImage(image).max() for image in maps.values()) == pytest.approx(1, abs=0.3)
+
+    def test_findings_get_its_maps_beside_those_of_the_first_one_also_where_the_analysis_made_these(
+        self, case, network, second
+    ):
+        findings, images = case
+        masks = begin_reading(findings).masks
+        first = with_late_evidence(findings, masks, images, (network,))
+        assert not any(lesion.second_heatmaps for lesion in first.lesions)
+        both = with_late_evidence(first, masks, images, (network, second))
+        for before, lesion in zip(first.lesions, both.lesions, strict=True):
+            assert replace(lesion, second_heatmaps=None) == before
+            shown = late_evidence(lesion, masks[lesion.uid], findings, images, second)
+            titles = heatmap_titles(lesion, both.heatmaps)
+            assert list(titles.values())[2:] == list(shown)
+            for name, title in list(titles.items())[2:]:
+                assert np.array_equal(*map(sitk.GetArrayFromImage, (both.heatmaps[name], shown[title])))
+
+    def test_its_maps_stay_those_of_the_types_that_it_saw(self, case, second):
+        findings, images = case
+        uid = findings.lesions[0].uid
+        saved = with_late_evidence(findings, begin_reading(findings).masks, images, (second,))
+        typed = reviewed_findings(saved, begin_reading(saved).with_type(uid, LesionType.CYST))
+        lesion = next(lesion for lesion in typed.lesions if lesion.uid == uid)
+        assert lesion.second_heatmaps == saved.lesions[0].second_heatmaps
+        assert set(lesion.heatmap_files) <= set(typed.heatmaps)
 
     def test_it_sees_the_liver_alone(self, case, second):
         findings, images = case

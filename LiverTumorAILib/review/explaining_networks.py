@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import SimpleITK as sitk
 
 from LiverTumorAILib.cascades.hfs_net import TUMOUR_NETWORKS, network_for_size, tumour_evidence
-from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, SCREENING_NETWORKS
-from LiverTumorAILib.explanation.evidence import BLUR_MM, Evidence, can_explain, class_shares, lesion_evidence
+from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, SCREENING_NETWORKS, liver_mask
+from LiverTumorAILib.explanation import Evidence, can_explain, class_evidence
+from LiverTumorAILib.explanation.evidence import BLUR_MM
 from LiverTumorAILib.inference import Model, ModelCard, ModelStore
 from LiverTumorAILib.lesions import Findings, LesionType
-from LiverTumorAILib.lesions.organs import lesion_type_of_class, whole_liver
+from LiverTumorAILib.lesions.organs import lesion_type_of_class
 from LiverTumorAILib.review.heatmaps import class_of
 from LiverTumorAILib.study import Phase
 
@@ -73,11 +73,8 @@ class TypeNetwork:
         first = class_of(seen.type, self.model.card.classes)
         if first is None:
             return None
-        inside = _liver(seen.organs, seen.labels) if self.is_second else None
-        shares = class_shares(self.model, seen.phases, seen.labels, 1, inside)
-        others = {name: share for name, share in shares.items() if name != first and lesion_type_of_class(name)}
-        second = max(others, key=others.get)
-        evidence = lesion_evidence(self.model, seen.phases, seen.labels, 1, (first, second), inside=inside)
+        inside = liver_mask(seen.organs, seen.labels) if self.is_second else None
+        evidence, second = class_evidence(self.model, seen.phases, seen.labels, 1, first, inside=inside)
         return Explained(evidence, (seen.type, lesion_type_of_class(second)))
 
 
@@ -132,14 +129,6 @@ def explaining_networks(findings: Findings, models: ModelStore, device: str = "c
 
 def _tells_types_apart(card: ModelCard) -> bool:
     return sum(lesion_type_of_class(name) is not None for name in card.classes) > 1
-
-
-def _liver(organs: sitk.Image, lesion: sitk.Image) -> sitk.Image:
-    """The liver with its vessels and a lesion, uint8."""
-    arrays = (sitk.GetArrayViewFromImage(image) for image in (organs, lesion))
-    liver = sitk.GetImageFromArray(whole_liver(*arrays).astype(np.uint8))
-    liver.CopyInformation(organs)
-    return liver
 
 
 def _reach_mm(card: ModelCard) -> float:

@@ -8,14 +8,11 @@ import SimpleITK as sitk
 
 from LiverTumorAILib.cascades.multi_sensitivity import known_hu
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
-from LiverTumorAILib.explanation.titles import evidence_titles, heatmap_names
-from LiverTumorAILib.lesions import Findings, Lesion
+from LiverTumorAILib.explanation.titles import evidence_titles
+from LiverTumorAILib.lesions import Findings, Lesion, SecondHeatmaps
 from LiverTumorAILib.review.boxes import box_of
 from LiverTumorAILib.review.explaining_networks import Explained, ExplainingNetwork, SeenLesion
 from LiverTumorAILib.study import Phase
-
-SECOND_NETWORK = "Second network: "
-"""Begins the titles of the reclassification network's maps."""
 
 
 def late_evidence(
@@ -48,11 +45,9 @@ def late_evidence(
     if made is None:
         return {}
     evidence, (first, *second) = made
-    titles = evidence_titles(first, next(iter(second), None), evidence.opposing)
-    prefix = SECOND_NETWORK if network.is_second else ""
-    return {
-        prefix + title: image for title, image in zip(titles, (evidence.supporting, evidence.opposing), strict=True)
-    }
+    other = next(iter(second), None)
+    titles = evidence_titles(first, other, evidence.opposing, is_second_network=network.is_second)
+    return dict(zip(titles, (evidence.supporting, evidence.opposing), strict=True))
 
 
 def with_late_evidence(
@@ -61,7 +56,7 @@ def with_late_evidence(
     images: Mapping[Phase, sitk.Image],
     networks: Sequence[ExplainingNetwork],
 ) -> Findings:
-    """Findings as a reader left them, in which lesions that no analysis explained have evidence, too.
+    """Findings as a reader left them, in which lesions have the evidence that they lack of each network.
 
     Parameters
     ----------
@@ -71,24 +66,34 @@ def with_late_evidence(
     images: Mapping[Phase, SimpleITK.Image]
         Registered phases as a results folder holds them.
     networks: Sequence of ExplainingNetwork
-        From `explaining_networks`; that of the segmentation is asked.
+        From `explaining_networks`.
 
     """
-    network = next((network for network in networks if not network.is_second), None)
     lesions, heatmaps = [], dict(findings.heatmaps)
     for lesion in findings.lesions:
-        wanted = network is not None and not lesion.opposing_heatmap
-        made = _explained(lesion, masks[lesion.uid], findings, images, network) if wanted else None
-        if made is None:
-            lesions.append(lesion)
-            continue
-        names = [f"lesion-{lesion.label}-{kind}.nii.gz" for kind in ("supporting", "opposing")]
-        heatmaps |= zip(names, (made.evidence.supporting, made.evidence.opposing), strict=True)
-        lesions.append(replace(lesion, heatmap=names[0], opposing_heatmap=names[1], heatmap_types=made.types))
-    used = {name for lesion in lesions for name in heatmap_names(lesion)}
+        explained = lesion
+        for network in networks:
+            if lesion.second_heatmaps if network.is_second else lesion.opposing_heatmap:
+                continue
+            made = _explained(lesion, masks[lesion.uid], findings, images, network)
+            if made is not None:
+                explained, added = _with_maps(explained, made, is_second=network.is_second)
+                heatmaps |= added
+        lesions.append(explained)
+    used = {name for lesion in lesions for name in lesion.heatmap_files}
     return replace(
         findings, lesions=tuple(lesions), heatmaps={name: heatmaps[name] for name in heatmaps if name in used}
     )
+
+
+def _with_maps(lesion: Lesion, made: Explained, *, is_second: bool) -> tuple[Lesion, dict[str, sitk.Image]]:
+    """A lesion that names maps which were made of it, and these by file name."""
+    whose = "second-" if is_second else ""
+    supporting, opposing = (f"lesion-{lesion.label}-late-{whose}{kind}.nii.gz" for kind in ("supporting", "opposing"))
+    maps = {supporting: made.evidence.supporting, opposing: made.evidence.opposing}
+    if is_second:
+        return replace(lesion, second_heatmaps=SecondHeatmaps(supporting, opposing, made.types)), maps
+    return replace(lesion, heatmap=supporting, opposing_heatmap=opposing, heatmap_types=made.types), maps
 
 
 def _explained(
