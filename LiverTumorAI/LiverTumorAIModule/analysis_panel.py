@@ -107,16 +107,20 @@ class AnalysisPanel:
 
     def showScene(self) -> None:
         """Hand on the review that the scene holds, if it holds one."""
+        from LiverTumorAILib.mrml.saved_source import read_source
         from LiverTumorAILib.mrml.showing import restore_findings
+        from LiverTumorAILib.mrml.transforms import read_fields
 
         shown = restore_findings(slicer.mrmlScene)
         if shown is None:
             return
+        fields, source = read_fields(slicer.mrmlScene), read_source(slicer.mrmlScene)
 
         def prepare() -> Results:
             results.load_libraries()
             images = {phase: shown.image(phase) for phase in shown.phases}
-            return results.Results(None, shown.findings, images, shown.reading, LesionDetails(shown.findings, images))
+            details = LesionDetails(shown.findings, images)
+            return results.Results(None, shown.findings, images, shown.reading, details, fields, dicom_source=source)
 
         def show(read: Results) -> Iterator[None]:
             yield from self._on_results(lambda panel: panel.showAgain(shown, read))

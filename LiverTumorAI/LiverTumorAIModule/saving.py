@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from slicer.i18n import tr as _
 
+from LiverTumorAIModule.results import SEG
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from LiverTumorAIModule.results import Results
 
 REPORT = "report.html"
-DICOM_FILES = SEG, SR = "seg.dcm", "sr.dcm"
+SR = "sr.dcm"
+DICOM_FILES = SEG, SR
 
 
 class Export(NamedTuple):
@@ -52,8 +55,8 @@ class Export(NamedTuple):
 
     @property
     def has_dicom(self) -> bool:
-        """Whether the results folder holds DICOM SEG and SR."""
-        return self.source is not None and (self.source / SEG).is_file()
+        """Whether the analysis wrote DICOM SEG and SR."""
+        return bool(self.results.dicom_source)
 
 
 def export_results(export: Export, out: Path) -> Path:
@@ -70,6 +73,7 @@ def export_results(export: Export, out: Path) -> Path:
             shutil.copytree(export.source, folder, dirs_exist_ok=True, ignore=left_out)
         else:
             _write_images(export.results.images, folder / "registered")
+            _write_fields(export.results.fields, folder / "fields")
         if export.is_rewritten:
             _rewrite(export, _current(export), folder)
         elif export.with_identity:
@@ -115,6 +119,14 @@ def _write_images(images: Mapping[Phase, sitk.Image], folder: Path) -> None:
         sitk.WriteImage(
             sitk.Cast(sitk.Round(sitk.Cast(image, sitk.sitkFloat32)), sitk.sitkInt16), folder / f"{phase}.nrrd"
         )
+
+
+def _write_fields(fields: Mapping[Phase, sitk.Image], folder: Path) -> None:
+    import SimpleITK as sitk
+
+    for phase, field in fields.items():
+        folder.mkdir(exist_ok=True)
+        sitk.WriteImage(sitk.Cast(field, sitk.sitkVectorFloat32), folder / f"{phase}.nrrd")
 
 
 def _rewrite(export: Export, findings: Findings, folder: Path) -> None:
@@ -165,23 +177,19 @@ def _identity(export: Export) -> str:
 
 def _dicom_files(export: Export) -> tuple[Path, ...]:
     """The images that the analysis made its SEG of, whatever study is loaded now; empty if they are not at hand."""
-    import pydicom
-
     from LiverTumorAILib.errors import LiverTumorAIError
-    from LiverTumorAILib.report.dicom_seg import read_headers
+    from LiverTumorAILib.report.dicom_source import source_of_images
     from LiverTumorAILib.study import load_study
 
     if not export.has_dicom:
         return ()
-    series = pydicom.dcmread(export.source / SEG, stop_before_pixels=True).ReferencedSeriesSequence[0]
-    wanted = {item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence}
     for study in export.studies:
         try:
             volumes = load_study(Path(study)).volumes
         except LiverTumorAIError:
             continue
         for volume in volumes:
-            if {header.SOPInstanceUID for header in read_headers(volume.dicom_files)} == wanted:
+            if volume.dicom_files and source_of_images(volume.dicom_files) == export.results.dicom_source:
                 return volume.dicom_files
     return ()
 

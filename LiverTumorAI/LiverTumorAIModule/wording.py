@@ -55,7 +55,7 @@ def saved(folder: Path, with_dicom: bool) -> str:
     if with_dicom and not (folder / "seg.dcm").is_file():
         return _(
             "Saved to {folder}. DICOM SEG and SR are left out: the study's files are not where they were. "
-            "Load the study, show these results again and export them to have both."
+            "Enter the study's folder in section 1, without loading it, and export again to have both."
         ).format(folder=folder)
     return _("Saved to {folder}").format(folder=folder)
 

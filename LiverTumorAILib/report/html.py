@@ -103,7 +103,12 @@ def _registration_view(registered: RegisteredStudy, findings: Findings, phase: P
     for plane in Plane:
         pictures = registration_pictures(registered, phase, Cut.through(centre, registered.reference, plane))
         rows.append([(f"{plane.name.lower()} {caption}", data_url(picture)) for caption, picture in pictures.items()])
-    return {"phase": phase, "quality": registered.quality[phase], "rows": filter(None, rows)}
+    return {
+        "phase": phase,
+        "quality": registered.quality[phase],
+        "rows": filter(None, rows),
+        "lacks_field": phase in registered.images and phase not in registered.fields,
+    }
 
 
 def write_report(
