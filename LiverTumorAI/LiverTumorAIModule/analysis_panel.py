@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LiverTumorAIModule import acquisitions, results, wording
+from LiverTumorAIModule.activity import CANCELLED
 from LiverTumorAIModule.background import BackgroundTask
 from LiverTumorAIModule.lesion_details import LesionDetails
 from LiverTumorAIModule.phases_table import PhasesTable
@@ -191,7 +192,7 @@ class AnalysisPanel:
         self._activity.complain(event.text)
 
     def _onCancelledByUser(self, _event: CancelledByUser) -> None:
-        self._activity.say(_("Cancelled. Nothing was left behind."))
+        self._activity.say(CANCELLED)
 
     def _showVolumes(self, images: list[sitk.Image], earlier: Session | None) -> Iterator[None]:
         self._earlier.offer(earlier)

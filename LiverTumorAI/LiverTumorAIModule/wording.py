@@ -11,6 +11,7 @@ from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
     from LiverTumorAILib.lesions import Findings, Lesion, PhaseRecord
+    from LiverTumorAILib.progress import ProgressEvent
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.worker.events import FoundVolume, ProgressReported
 
@@ -27,7 +28,7 @@ def duration(seconds: float) -> str:
     return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
 
 
-def progress_line(event: ProgressReported) -> str:
+def progress_line(event: ProgressReported | ProgressEvent) -> str:
     """Stage, detail and remaining time in one line."""
     line = ": ".join(filter(None, (event.stage, event.message))) or _("working")
     line = line[0].upper() + line[1:]

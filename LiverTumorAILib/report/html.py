@@ -142,9 +142,9 @@ def write_report(
     """
     views = []
     for index, lesion in enumerate(findings.lesions):
+        progress.update(index / (len(findings.lesions) + 1), f"lesion {index + 1} of {len(findings.lesions)}")
         place = places[lesion.uid].words if lesion.uid in places else ""
         views.append(_lesion_view(registered, findings, lesion, place, reading))
-        progress.update((index + 1) / (len(findings.lesions) + 1))
     main = findings.lesions[0] if findings.lesions else None
     environment = Environment(
         loader=PackageLoader("LiverTumorAILib.report", "."), autoescape=select_autoescape(default=True)

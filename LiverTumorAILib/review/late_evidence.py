@@ -10,6 +10,7 @@ from LiverTumorAILib.cascades.multi_sensitivity import known_hu
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
 from LiverTumorAILib.explanation.titles import evidence_titles
 from LiverTumorAILib.lesions import Findings, Lesion, SecondHeatmaps
+from LiverTumorAILib.progress import Progress
 from LiverTumorAILib.review.boxes import box_of
 from LiverTumorAILib.review.explaining_networks import Explained, ExplainingNetwork, SeenLesion
 from LiverTumorAILib.study import Phase
@@ -55,6 +56,7 @@ def with_late_evidence(
     masks: Mapping[str, sitk.Image],
     images: Mapping[Phase, sitk.Image],
     networks: Sequence[ExplainingNetwork],
+    progress: Progress = Progress(),
 ) -> Findings:
     """Findings as a reader left them, in which lesions have the evidence that they lack of each network.
 
@@ -67,19 +69,24 @@ def with_late_evidence(
         Registered phases as a results folder holds them.
     networks: Sequence of ExplainingNetwork
         From `explaining_networks`.
+    progress: Progress
+        Updated, and polled for cancel, before each lesion and each network's look at it.
 
     """
     lesions, heatmaps = [], dict(findings.heatmaps)
-    for lesion in findings.lesions:
+    for number, lesion in enumerate(findings.lesions, start=1):
+        progress.update((number - 1) / len(findings.lesions), f"lesion {number} of {len(findings.lesions)}")
         explained = lesion
         for network in networks:
             if lesion.second_heatmaps if network.is_second else lesion.opposing_heatmap:
                 continue
+            progress.check()
             made = _explained(lesion, masks[lesion.uid], findings, images, network)
             if made is not None:
                 explained, added = _with_maps(explained, made, is_second=network.is_second)
                 heatmaps |= added
         lesions.append(explained)
+    progress.update(1.0)
     used = {name for lesion in lesions for name in lesion.heatmap_files}
     return replace(
         findings, lesions=tuple(lesions), heatmaps={name: heatmaps[name] for name in heatmaps if name in used}
