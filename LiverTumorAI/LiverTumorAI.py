@@ -255,7 +255,9 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show the report of the findings as they are now in the web browser."""
         export, folder = self._export(), self.logic.newReportFolder()
         self.activity.say(_("Writing the report…"))
-        self.activity.run(lambda: saving.current_report(export, folder), self._showReport)
+        self.activity.runWatched(
+            _("Writing the report"), lambda progress: saving.current_report(export, folder, progress), self._showReport
+        )
 
     def _showReport(self, report: Path) -> None:
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(report)))
@@ -271,8 +273,9 @@ class LiverTumorAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Save the results, with what was edited, to a new or empty folder."""
         export = self._export()
         self.activity.say(_("Saving the results…"))
-        self.activity.run(
-            lambda: saving.export_results(export, Path(folder)),
+        self.activity.runWatched(
+            _("Saving the results"),
+            lambda progress: saving.export_results(export, Path(folder), progress),
             lambda out: self.activity.say(wording.saved(out, export.has_dicom)),
         )
 

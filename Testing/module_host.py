@@ -2,8 +2,9 @@
 
 import pytest
 import SimpleITK as sitk
+import vtk
 from conftest import ROOT
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from LiverTumorAILib.lesions.findings_io import write_findings
@@ -78,3 +79,25 @@ def visible_axes(scene):
     return {
         role for role, node in owned_nodes(scene).items() if role.startswith("axis") and node.GetDisplayVisibility()
     }
+
+
+def place_in_view(view, node, point):
+    """Where a point (RAS, mm) lies in a slice view, in Qt's coordinates."""
+    to_view = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(node.GetXYToRAS(), to_view)
+    x, y, *_ = to_view.MultiplyPoint((*point, 1.0))
+    return QPoint(round(x), round(view.height() - 1 - y))
+
+
+def click_at(host, point):
+    """Click a point (RAS, mm) in the axial view, centred on it first."""
+    widget = host.app.layoutManager().sliceWidget("Red")
+    widget.mrmlSliceNode().JumpSliceByCentering(*point)
+    host.process_events(0.1)
+    view = widget.viewWidget()
+    place = place_in_view(view, widget.mrmlSliceNode(), point)
+    for offset in (9, 0):
+        QTest.mouseMove(view, place + QPoint(offset, offset))
+        host.process_events(0.1)
+    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=place)
+    host.process_events(0.2)

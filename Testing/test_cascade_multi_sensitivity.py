@@ -25,7 +25,7 @@ from LiverTumorAILib.cascades.multi_sensitivity import (
 )
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.explanation import explained_by
-from LiverTumorAILib.explanation.titles import heatmap_titles
+from LiverTumorAILib.explanation.titles import SECOND_NETWORK, heatmap_titles
 from LiverTumorAILib.inference import ModelStore, Session
 from LiverTumorAILib.lesions import Certainty, Organ, read_findings, write_findings
 from LiverTumorAILib.lesions.reclassification import NOT_ASKED
@@ -108,13 +108,22 @@ def test_heatmaps_show_what_spoke_for_both_types_where_the_network_can_tell(find
         provenance=findings.provenance,
         warnings=(),
         explain=explained_by(model, study.images),
+        second=model,
     )
     assert explained.lesions
     for lesion in explained.lesions:
         both = [explained.heatmaps[name] for name in (lesion.heatmap, lesion.opposing_heatmap)]
         assert max(sitk.GetArrayViewFromImage(image).max() for image in both) == pytest.approx(1)
-        assert "instead" in heatmap_titles(lesion)[lesion.opposing_heatmap]
+        titles = heatmap_titles(lesion)
+        assert "instead" in titles[lesion.opposing_heatmap]
+        second = lesion.second_heatmaps
+        assert titles[second.supporting] == f"{SECOND_NETWORK}Spoke for {lesion.type.title}"
+        assert titles[second.opposing].startswith(SECOND_NETWORK)
+        assert second.types[0] is lesion.type is not second.types[1]
+        both = [sitk.GetArrayViewFromImage(explained.heatmaps[name]) for name in (second.supporting, second.opposing)]
+        assert max(values.max() for values in both) == pytest.approx(1)
     assert not any(lesion.opposing_heatmap for lesion in findings.lesions), "the analytic network cannot tell"
+    assert not any(lesion.second_heatmaps for lesion in findings.lesions), "nor can the second one"
 
 
 def test_agreement_is_certain(models):

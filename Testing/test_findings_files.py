@@ -20,6 +20,7 @@ from LiverTumorAILib.lesions import (
     Organ,
     PhaseRecord,
     Provenance,
+    SecondHeatmaps,
     read_findings,
     write_findings,
 )
@@ -42,6 +43,8 @@ def findings(request):
     enhancement = {**first.measurement.enhancement, Phase.HEPATOBILIARY: Enhancement(12.5, math.nan)}
     first = replace(first, heatmap="lesion-1.nii.gz", measurement=replace(first.measurement, enhancement=enhancement))
     first = replace(first, heatmap_types=(LesionType.ICC, LesionType.CYST))
+    second_heatmaps = SecondHeatmaps("second.nii.gz", "second-opposing.nii.gz", (LesionType.HCC, LesionType.ICC))
+    first = replace(first, second_heatmaps=second_heatmaps)
     heatmap = sitk.Clamp(images[Phase.ARTERIAL] / 300, sitk.sitkFloat32, 0, 1)[10:40, 12:50, 5:20]
     quality = RegistrationQuality(
         Verdict.CHECK, ("folds at the dome",), 0.31, 0.72, -0.1, 2.4, 0.6, 0.05, 3.25, 0.2, 0.4
@@ -50,7 +53,11 @@ def findings(request):
         findings,
         organ_labels=organ_labels,
         lesions=(first, *others),
-        heatmaps={"lesion-1.nii.gz": heatmap},
+        heatmaps={
+            "lesion-1.nii.gz": heatmap,
+            "second.nii.gz": heatmap * 0.5,
+            "second-opposing.nii.gz": heatmap * 0.25,
+        },
         provenance=Provenance("0.1.0", "base", {"base_unet": "ab" * 32}, "cpu", {"load": 1.25, "network": 17.5}),
         phases=(
             *findings.phases,
@@ -85,6 +92,21 @@ def test_findings_without_lesions_come_back_too(findings, tmp_path):
     empty = replace(findings, lesions=(), heatmaps={}, lesion_labels=findings.lesion_labels * 0)
     write_findings(empty, tmp_path / "out")
     assert_equal(read_findings(tmp_path / "out"), empty)
+
+
+def test_folders_of_versions_without_heatmaps_by_the_second_network_can_be_read(findings, tmp_path):
+    write_findings(findings, tmp_path / "out")
+    file = tmp_path / "out" / "findings.json"
+    content = json.loads(file.read_text())
+    for lesion in content["lesions"]:
+        del lesion["second_heatmaps"]
+    jsonschema.validate(content, SCHEMA)
+    file.write_text(json.dumps(content))
+    for name in ("second.nii.gz", "second-opposing.nii.gz"):
+        (tmp_path / "out" / "heatmaps" / name).unlink()
+    lesions = tuple(replace(lesion, second_heatmaps=None) for lesion in findings.lesions)
+    heatmaps = {"lesion-1.nii.gz": findings.heatmaps["lesion-1.nii.gz"]}
+    assert_equal(read_findings(tmp_path / "out"), replace(findings, lesions=lesions, heatmaps=heatmaps))
 
 
 def test_the_json_keeps_its_schema(findings, tmp_path):

@@ -8,8 +8,8 @@ pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
 import SimpleITK as sitk  # noqa: E402
 from analytic_findings import LESIONS  # noqa: E402
-from module_host import click_row, table_texts, wait  # noqa: E402
-from PySide6.QtCore import QPoint, Qt  # noqa: E402
+from module_host import click_at, click_row, place_in_view, table_texts, wait  # noqa: E402
+from PySide6.QtCore import Qt  # noqa: E402
 from PySide6.QtTest import QTest  # noqa: E402
 
 from LiverTumorAILib.lesions.findings_io import read_findings  # noqa: E402
@@ -18,14 +18,6 @@ from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
 from LiverTumorAILib.mrml.segmentation import segment_mask  # noqa: E402
 
 pytest_plugins = ["module_fixtures"]
-
-
-def place_in_view(view, node, point):
-    """Where a point (RAS, mm) lies in a slice view, in Qt's coordinates."""
-    to_view = vtk.vtkMatrix4x4()
-    vtk.vtkMatrix4x4.Invert(node.GetXYToRAS(), to_view)
-    x, y, *_ = to_view.MultiplyPoint((*point, 1.0))
-    return QPoint(round(x), round(view.height() - 1 - y))
 
 
 def paint(host, panel, diameter_mm=60):
@@ -98,20 +90,6 @@ def test_leaving_the_module_puts_the_tools_down(host, painted):
     assert editor.activeEffect() is None
     painted.parent.enter()
     assert painted.ui.liverCheckBox.isChecked()
-
-
-def click_at(host, point):
-    """Click a point (RAS, mm) in the axial view, centred on it first."""
-    widget = host.app.layoutManager().sliceWidget("Red")
-    widget.mrmlSliceNode().JumpSliceByCentering(*point)
-    host.process_events(0.1)
-    view = widget.viewWidget()
-    place = place_in_view(view, widget.mrmlSliceNode(), point)
-    for offset in (9, 0):
-        QTest.mouseMove(view, place + QPoint(offset, offset))
-        host.process_events(0.1)
-    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=place)
-    host.process_events(0.2)
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ pytest.importorskip("slicer", reason="needs slicer-core (extra 'window')")
 pytest.importorskip("PySide6", reason="needs PySide6 (extra 'window')")
 
 from analytic_findings import LESIONS, inside, make_image
-from module_host import click_row, load_panel, table_texts, wait, write_results_folder
+from module_host import click_at, click_row, load_panel, table_texts, wait, write_results_folder
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from slicer_host import actions
 
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
-from LiverTumorAILib.explanation.titles import heatmap_titles
+from LiverTumorAILib.explanation.titles import SECOND_NETWORK, heatmap_titles
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions.findings_io import read_findings
 from LiverTumorAILib.mrml.heatmaps import HEATMAP_ROLE
@@ -226,3 +226,65 @@ def test_results_are_saved_with_the_evidence_that_the_window_shows(host, panel, 
     wait(host, panel)
     click_row(panel.ui.lesionTable, 1)
     assert [combo.itemText(index) for index in range(combo.count())] == shown, "read, not made again"
+
+
+def test_what_the_second_network_saw_is_saved_and_shown_again(host, panel, study, tmp_path):
+    findings, images = study
+    store = ModelStore()
+    names = ("base_unet", "multi_sensitivity_reclassification")
+    models = {name: store.card(name).sha256 for name in names}
+    analyzed = replace(findings, provenance=replace(findings.provenance, cascade="multi-sensitivity", models=models))
+    panel.showResults(write_results_folder(analyzed, images, tmp_path / "results"))
+    wait(host, panel)
+    panel.ui.acceptButton.click()
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    saved = read_findings(tmp_path / "saved")
+    title = f"{SECOND_NETWORK}Spoke for {saved.lesions[0].type.title}"
+    titles = list(heatmap_titles(saved.lesions[0], saved.heatmaps).values())
+    assert titles[2] == title
+    assert len(saved.heatmaps) == 4 * len(saved.lesions)
+    report = (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    assert report.count(f"<figcaption>{SECOND_NETWORK}") == 2 * len(saved.lesions)
+    panel.showResults(tmp_path / "saved")
+    wait(host, panel)
+    combo = panel.ui.heatmapComboBox
+    click_row(panel.ui.lesionTable, 0)
+    assert [combo.itemText(index) for index in range(combo.count())] == titles
+    press(host, "H")
+    assert not panel.views._heatmaps._late.is_busy, "nothing is left to be made"
+    combo.setCurrentIndex(2)
+    host.process_events(0.1)
+    assert owned_nodes(host.slicer.mrmlScene)[HEATMAP_ROLE].GetName() == title
+    press(host, "H")
+
+
+def test_a_lesion_that_the_reader_adds_to_a_study_of_hfs_net_is_explained_in_window_and_files(
+    host, panel, study, tmp_path
+):
+    findings, images = study
+    store = ModelStore()
+    models = {name: store.card(name).sha256 for name in store.names() if name.startswith("hfs_")}
+    analyzed = replace(findings, provenance=replace(findings.provenance, cascade="hfs-net", models=models))
+    panel.showResults(write_results_folder(analyzed, images, tmp_path / "results"))
+    wait(host, panel)
+    click_row(panel.ui.lesionTable, 1)
+    press(host, "Delete")
+    press(host, "L")
+    x, y, z = LESIONS[2][0]
+    click_at(host, (-x, -y, z))
+    host.wait_until(lambda: len(panel.findings.shown.reading.lesions) == 3, 60)
+    added = panel.findings.review.selected
+    assert added.type.title == "other"
+    combo = panel.ui.heatmapComboBox
+    host.wait_until(lambda: combo.currentText() == "Spoke for HCC", 60)
+    shown = [combo.itemText(index) for index in range(combo.count())]
+    press(host, "H")
+    assert owned_nodes(host.slicer.mrmlScene)[HEATMAP_ROLE].GetName() == "Spoke for HCC"
+    panel.exportResults(tmp_path / "saved")
+    wait(host, panel)
+    saved = read_findings(tmp_path / "saved")
+    lesion = next(lesion for lesion in saved.lesions if lesion.uid == added.uid)
+    assert list(heatmap_titles(lesion, saved.heatmaps).values()) == shown
+    assert "Spoke for HCC" in (tmp_path / "saved" / "report.html").read_text(encoding="utf-8")
+    press(host, "H")

@@ -9,7 +9,7 @@ slicer = pytest.importorskip("slicer", reason="needs slicer-core (extra 'window'
 
 from LiverTumorAILib.mrml.geometry import ras_from_lps  # noqa: E402
 from LiverTumorAILib.mrml.nodes import owned_nodes  # noqa: E402
-from LiverTumorAILib.mrml.transforms import FIELD_PREFIX, show_field, showing_fields  # noqa: E402
+from LiverTumorAILib.mrml.transforms import FIELD_PREFIX, read_fields, show_field, showing_fields  # noqa: E402
 from LiverTumorAILib.registration import warp_points  # noqa: E402
 from LiverTumorAILib.study import Phase  # noqa: E402
 
@@ -77,3 +77,20 @@ def test_another_study_replaces_the_fields(scene):
     np.testing.assert_allclose(
         through(first.GetTransformFromParent(), points), warp_points(points, straight), atol=1e-3
     )
+
+
+def test_fields_are_read_back_from_the_scene(scene):
+    fields = {Phase.ARTERIAL: breathing_field(), Phase.DELAYED: breathing_field((1, 0, 0, 0, 1, 0, 0, 0, 1))}
+    list(showing_fields(scene, fields))
+    found = read_fields(scene)
+    assert found.keys() == fields.keys()
+    for phase, field in fields.items():
+        np.testing.assert_allclose(*map(sitk.GetArrayFromImage, (found[phase], field)), atol=1e-5)
+        for get in ("GetOrigin", "GetSpacing", "GetDirection"):
+            assert getattr(found[phase], get)() == pytest.approx(getattr(field, get)())
+
+
+def test_what_is_no_field_any_more_is_not_read(scene):
+    list(showing_fields(scene, {Phase.ARTERIAL: breathing_field()}))
+    owned_nodes(scene)[FIELD_PREFIX + Phase.ARTERIAL].SetAndObserveTransformFromParent(vtk.vtkTransform())
+    assert read_fields(scene) == {}

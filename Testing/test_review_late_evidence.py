@@ -5,22 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from analytic_findings import analytic_study
+from analytic_findings import analytic_study, grid, inside, make_image
 from scipy import ndimage
 
-from LiverTumorAILib.cascades import get_cascade
+from LiverTumorAILib.cascades.hfs_net import TUMOUR_NETWORKS, network_for_size, tumour_evidence
 from LiverTumorAILib.cascades.multi_sensitivity import RECLASSIFICATION, UNKNOWN_HU
 from LiverTumorAILib.explanation import lesion_evidence
-from LiverTumorAILib.explanation.titles import heatmap_titles
+from LiverTumorAILib.explanation.titles import SECOND_NETWORK, heatmap_titles
 from LiverTumorAILib.inference import ModelStore
 from LiverTumorAILib.lesions import LesionType, Organ
-from LiverTumorAILib.review.late_evidence import (
-    SECOND_NETWORK,
-    explaining_networks,
-    late_evidence,
-    with_late_evidence,
-)
+from LiverTumorAILib.review.corrections import Corrector
+from LiverTumorAILib.review.explaining_networks import explaining_networks
+from LiverTumorAILib.review.late_evidence import late_evidence, with_late_evidence
 from LiverTumorAILib.review.reading import begin_reading, reviewed_findings
+from LiverTumorAILib.study import Phase
 
 NETWORK = "base_unet"
 
@@ -50,7 +48,9 @@ def test_it_is_what_the_analysis_would_have_shown(case, network):
     other = next(kind for kind in LesionType if f" {kind.title} " in f"{second} ")
     assert other is not lesion.type
     phases = {phase: sitk.Cast(image, sitk.sitkFloat32) for phase, image in images.items()}
-    expected = lesion_evidence(network, phases, findings.lesion_labels, lesion.label, (lesion.type.value, other.value))
+    expected = lesion_evidence(
+        network.model, phases, findings.lesion_labels, lesion.label, (lesion.type.value, other.value)
+    )
     for found, wanted in ((supporting, expected.supporting), (opposing, expected.opposing)):
         assert found.GetOrigin() == pytest.approx(wanted.GetOrigin())
         np.testing.assert_allclose(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(wanted), atol=0.02)
@@ -82,9 +82,6 @@ def test_only_the_networks_that_made_the_findings_explain_them(case):
     assert explaining_networks(other, ModelStore()) == ()
     without = replace(findings, provenance=replace(findings.provenance, models={}))
     assert explaining_networks(without, ModelStore()) == ()
-    store = ModelStore()
-    hcc_only = {name: store.card(name).sha256 for name in get_cascade("hfs-net").required_models}
-    assert explaining_networks(replace(findings, provenance=replace(findings.provenance, models=hcc_only)), store) == ()
 
 
 def test_findings_get_the_evidence_that_the_window_shows_under_the_same_titles(case, network):
@@ -128,7 +125,7 @@ class TestSecondNetwork:
             models={name: store.card(name).sha256 for name in (NETWORK, RECLASSIFICATION)},
         )
         first, second = explaining_networks(replace(findings, provenance=provenance), store)
-        assert first.card.name == NETWORK
+        assert (first.model.card.name, first.is_second, second.is_second) == (NETWORK, False, True)
         return second
 
     def test_its_maps_say_whose_they_are(self, case, second):
@@ -138,6 +135,31 @@ class TestSecondNetwork:
         assert len(maps) == 2
         assert next(iter(maps)) == f"{SECOND_NETWORK}Spoke for {lesion.type.title}"
         assert max(sitk.GetArrayFromImage(image).max() for image in maps.values()) == pytest.approx(1, abs=0.3)
+
+    def test_findings_get_its_maps_beside_those_of_the_first_one_also_where_the_analysis_made_these(
+        self, case, network, second
+    ):
+        findings, images = case
+        masks = begin_reading(findings).masks
+        first = with_late_evidence(findings, masks, images, (network,))
+        assert not any(lesion.second_heatmaps for lesion in first.lesions)
+        both = with_late_evidence(first, masks, images, (network, second))
+        for before, lesion in zip(first.lesions, both.lesions, strict=True):
+            assert replace(lesion, second_heatmaps=None) == before
+            shown = late_evidence(lesion, masks[lesion.uid], findings, images, second)
+            titles = heatmap_titles(lesion, both.heatmaps)
+            assert list(titles.values())[2:] == list(shown)
+            for name, title in list(titles.items())[2:]:
+                assert np.array_equal(*map(sitk.GetArrayFromImage, (both.heatmaps[name], shown[title])))
+
+    def test_its_maps_stay_those_of_the_types_that_it_saw(self, case, second):
+        findings, images = case
+        uid = findings.lesions[0].uid
+        saved = with_late_evidence(findings, begin_reading(findings).masks, images, (second,))
+        typed = reviewed_findings(saved, begin_reading(saved).with_type(uid, LesionType.CYST))
+        lesion = next(lesion for lesion in typed.lesions if lesion.uid == uid)
+        assert lesion.second_heatmaps == saved.lesions[0].second_heatmaps
+        assert set(lesion.heatmap_files) <= set(typed.heatmaps)
 
     def test_it_sees_the_liver_alone(self, case, second):
         findings, images = case
@@ -157,3 +179,65 @@ class TestSecondNetwork:
         assert one.keys() == other.keys()
         for title, image in one.items():
             np.testing.assert_allclose(sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(other[title]), atol=1e-3)
+
+
+class TestHfsNet:
+    """Lesions that the reader added to a study that HFS-Net analyzed."""
+
+    @pytest.fixture
+    def study(self, case):
+        """Findings of HFS-Net's shipped networks without lesions, and a reading to which one was added."""
+        findings, images = case
+        store = ModelStore()
+        models = {name: store.card(name).sha256 for name in store.names() if name.startswith("hfs_")}
+        provenance = replace(findings.provenance, cascade="hfs-net", models=models)
+        found = begin_reading(findings)
+        empty = replace(found, lesions=(), masks={})
+        mask = found.masks[next(lesion.uid for lesion in findings.lesions if lesion.label == 2)]
+        reading = Corrector(findings.lesion_labels, images).add(empty, mask, None)
+        assert reading.lesions[0].type is LesionType.OTHER
+        return replace(findings, lesions=(), provenance=provenance), reading, images
+
+    @pytest.fixture
+    def networks(self, study):
+        (networks,) = explaining_networks(study[0], ModelStore())
+        return networks
+
+    @pytest.mark.parametrize(("half_axis_mm", "name"), [(10, "hfs_small"), (22, "hfs_small"), (30, "hfs_large")])
+    def test_a_lesion_goes_to_the_network_for_its_size_in_most_slices(self, networks, half_axis_mm, name):
+        like = grid(spacing=(2.0, 2.0, 3.0))
+        labels = make_image(inside(like, (0, 0, 0), (half_axis_mm, 10, 15)).astype(np.uint8), like)
+        assert network_for_size(networks.models, labels, 1).card.name == name
+
+    def test_its_maps_are_those_that_the_cascade_makes_of_hcc_whatever_its_type(self, study, networks):
+        findings, reading, images = study
+        (lesion,) = reading.lesions
+        maps = late_evidence(lesion, reading.masks[lesion.uid], findings, images, networks)
+        first, second = maps
+        assert first == "Spoke for HCC"
+        assert second in {"Spoke against HCC", "Nothing spoke against HCC"}
+        phases = {phase: sitk.Cast(image, sitk.sitkFloat32) for phase, image in images.items()}
+        labels = sitk.Cast(findings.lesion_labels == 2, sitk.sitkUInt8)
+        expected = tumour_evidence(networks.models["hfs_small"], phases, labels, 1)
+        for found, wanted in zip(maps.values(), (expected.supporting, expected.opposing), strict=True):
+            np.testing.assert_allclose(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(wanted), atol=0.02)
+
+    def test_they_are_saved_with_what_they_are_of(self, study, networks):
+        findings, reading, images = study
+        saved = with_late_evidence(reviewed_findings(findings, reading), reading.masks, images, (networks,))
+        (lesion,) = saved.lesions
+        assert (lesion.type, lesion.heatmap_types) == (LesionType.OTHER, (LesionType.HCC,))
+        shown = late_evidence(lesion, reading.masks[lesion.uid], findings, images, networks)
+        assert list(heatmap_titles(lesion, saved.heatmaps).values()) == list(shown)
+
+    def test_where_another_phase_stood_in_for_a_missing_one_there_are_none(self, study, networks):
+        findings, reading, images = study
+        (lesion,) = reading.lesions
+        without = {phase: image for phase, image in images.items() if phase is not Phase.ARTERIAL}
+        assert late_evidence(lesion, reading.masks[lesion.uid], findings, without, networks) == {}
+
+    def test_other_networks_of_the_same_names_do_not_explain(self, study):
+        findings, *_ = study
+        models = {**findings.provenance.models, TUMOUR_NETWORKS[0]: "0" * 64}
+        other = replace(findings, provenance=replace(findings.provenance, models=models))
+        assert explaining_networks(other, ModelStore()) == ()

@@ -10,7 +10,7 @@ from test_cascade_base import abdomen, study_of
 from test_cascade_multi_sensitivity import CYST, FAINT, HCC, run, store
 
 from LiverTumorAILib.errors import LiverTumorAIError
-from LiverTumorAILib.lesions import LesionType, read_findings, write_findings
+from LiverTumorAILib.lesions import LesionType, SecondHeatmaps, read_findings, write_findings
 from LiverTumorAILib.review.corrections import Corrector
 from LiverTumorAILib.review.files import read_reading, write_reading
 from LiverTumorAILib.review.heatmaps import heatmaps_of
@@ -19,6 +19,7 @@ from LiverTumorAILib.review.reading import ReviewState, begin_reading, labels_of
 from LiverTumorAILib.review.sensitivity import LiveSensitivity
 
 FAINT_TOO = ((-75, 10, -25), (8, 8, 8), 86.0)
+BOTH = (LesionType.HCC, LesionType.ICC)
 """Found at factor 10, not at 1, like FAINT."""
 
 
@@ -77,6 +78,11 @@ def explained(findings):
     lesions = tuple(replace(each, opposing_heatmap=f"lesion-{each.label}-opposing.nii.gz") for each in findings.lesions)
     maps = {name: each * 0.5 for name, each in findings.heatmaps.items()}
     maps |= {each.opposing_heatmap: maps[each.heatmap] * 0.5 for each in lesions}
+    lesions = tuple(
+        replace(each, second_heatmaps=SecondHeatmaps(f"{each.label}.nii.gz", f"{each.label}b.nii.gz", BOTH))
+        for each in lesions
+    )
+    maps |= {name: maps[each.heatmap] for each in lesions for name in each.heatmap_files[2:]}
     return replace(findings, lesions=lesions, heatmaps=maps)
 
 
@@ -89,14 +95,14 @@ def test_what_spoke_for_a_type_is_shown_at_all_sensitivities_at_which_it_is_the_
     for factor in (1.0, 10.0):
         now, findings = live.at(factor, now, findings)
     for place, first, count in (
-        (HCC, "Spoke for HCC", 2),
-        (FAINT, "Spoke for metastasis", 2),
+        (HCC, "Spoke for HCC", 4),
+        (FAINT, "Spoke for metastasis", 4),
         (CYST, "Probability of cyst", 1),
     ):
         lesion = near(now, place)
         shown = heatmaps_of(lesion, now.masks[lesion.uid], findings)
         assert (next(iter(shown)), len(shown)) == (first, count)
-        if count == 2:
+        if count == 4:
             analyzed = explained.heatmaps[f"lesion-{lesion.label}.nii.gz"]
             assert np.array_equal(*map(sitk.GetArrayFromImage, (shown[first](), analyzed)))
 

@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LiverTumorAIModule import acquisitions, results, wording
+from LiverTumorAIModule.activity import CANCELLED
 from LiverTumorAIModule.background import BackgroundTask
 from LiverTumorAIModule.lesion_details import LesionDetails
 from LiverTumorAIModule.phases_table import PhasesTable
@@ -107,16 +108,20 @@ class AnalysisPanel:
 
     def showScene(self) -> None:
         """Hand on the review that the scene holds, if it holds one."""
+        from LiverTumorAILib.mrml.saved_source import read_source
         from LiverTumorAILib.mrml.showing import restore_findings
+        from LiverTumorAILib.mrml.transforms import read_fields
 
         shown = restore_findings(slicer.mrmlScene)
         if shown is None:
             return
+        fields, source = read_fields(slicer.mrmlScene), read_source(slicer.mrmlScene)
 
         def prepare() -> Results:
             results.load_libraries()
             images = {phase: shown.image(phase) for phase in shown.phases}
-            return results.Results(None, shown.findings, images, shown.reading, LesionDetails(shown.findings, images))
+            details = LesionDetails(shown.findings, images)
+            return results.Results(None, shown.findings, images, shown.reading, details, fields, dicom_source=source)
 
         def show(read: Results) -> Iterator[None]:
             yield from self._on_results(lambda panel: panel.showAgain(shown, read))
@@ -187,7 +192,7 @@ class AnalysisPanel:
         self._activity.complain(event.text)
 
     def _onCancelledByUser(self, _event: CancelledByUser) -> None:
-        self._activity.say(_("Cancelled. Nothing was left behind."))
+        self._activity.say(CANCELLED)
 
     def _showVolumes(self, images: list[sitk.Image], earlier: Session | None) -> Iterator[None]:
         self._earlier.offer(earlier)

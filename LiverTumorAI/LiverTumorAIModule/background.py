@@ -11,6 +11,7 @@ import qt
 from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
+    from LiverTumorAILib.progress import Progress, ProgressEvent
     from LiverTumorAILib.worker.events import Event
     from LiverTumorAILib.worker.job import Job
 
@@ -78,6 +79,40 @@ class WorkerRunner:
             self._on_event(event)
 
 
+class Watch:
+    """What a thread last told of its progress, and whether the user wants it to stop.
+
+    Parameters
+    ----------
+    stage: str
+        What the thread does, in words.
+
+    """
+
+    def __init__(self, stage: str) -> None:
+        self.event: ProgressEvent | None = None
+        self._stage = stage
+        self._cancelled = threading.Event()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the thread is to stop."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Let the thread end with `Cancelled` where it looks next."""
+        self._cancelled.set()
+
+    def progress(self) -> Progress:
+        """What the thread is to tell its progress to."""
+        from LiverTumorAILib.progress import Progress
+
+        return Progress(self._note, self._cancelled.is_set, self._stage)
+
+    def _note(self, event: ProgressEvent) -> None:
+        self.event = event
+
+
 class BackgroundTask:
     """Runs one function in a thread and hands its result, or its exception, to the GUI's thread.
 
@@ -89,17 +124,24 @@ class BackgroundTask:
         Receives the result.
     on_error: callable
         Receives the exception.
+    on_wait: callable, optional
+        Called again and again until then.
 
     """
 
     def __init__(
-        self, function: Callable[[], Any], on_done: Callable[[Any], None], on_error: Callable[[Exception], None]
+        self,
+        function: Callable[[], Any],
+        on_done: Callable[[Any], None],
+        on_error: Callable[[Exception], None],
+        on_wait: Callable[[], None] | None = None,
     ) -> None:
-        self._on_done, self._on_error = on_done, on_error
+        self._on_done, self._on_error, self._on_wait = on_done, on_error, on_wait
         self._result: Any = None
         self._is_forgotten = False
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, args=(function,), daemon=True)
+        # Not a daemon: the program waits for its end, so that no native code is torn and no file left half-written.
+        self._thread = threading.Thread(target=self._run, args=(function,))
         self._timer = qt.QTimer()
         self._timer.interval = POLL_MS
         self._timer.timeout.connect(self._poll)
@@ -116,6 +158,10 @@ class BackgroundTask:
         self._thread.join()
         if self.is_running:
             self._poll()
+
+    def join(self) -> None:
+        """Wait for the function's end, and hand nothing over."""
+        self._thread.join()
 
     def forget(self) -> None:
         """Hand nothing over any more."""
@@ -134,6 +180,8 @@ class BackgroundTask:
     def _poll(self) -> None:
         self._thread.join(YIELD_SECONDS)
         if self._thread.is_alive():
+            if self._on_wait is not None:
+                self._on_wait()
             return
         self._timer.stop()
         # An error's traceback holds the function's variables, a whole study perhaps, and this object too.

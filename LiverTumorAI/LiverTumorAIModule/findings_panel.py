@@ -97,11 +97,13 @@ class FindingsPanel:
     def completing(self) -> Iterator[None]:
         """Show in the scene what can wait until the table and the outlines are there."""
         from LiverTumorAILib.mrml.saved_evidence import keep_evidence
+        from LiverTumorAILib.mrml.saved_source import keep_source
         from LiverTumorAILib.mrml.surfaces import showing_surfaces
         from LiverTumorAILib.mrml.transforms import showing_fields
 
         if self.results.folder is not None:
             keep_evidence(slicer.mrmlScene, self.results.evidence)
+            keep_source(slicer.mrmlScene, self.results.dicom_source)
             self.results = self.results._replace(evidence="")
         yield from self.shown.completing()
         node = self.shown.segmentation

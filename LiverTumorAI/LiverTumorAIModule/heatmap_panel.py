@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
-from LiverTumorAIModule.late_evidence import LateEvidence
+from LiverTumorAIModule.late_evidence import Lacking, LateEvidence
 from LiverTumorAIModule.settings_panel import models_folder
 from LiverTumorAIModule.view_keys import Keys
 
@@ -80,6 +80,7 @@ class HeatmapPanel:
 
     def _maps(self) -> dict[str, Callable[[], sitk.Image]]:
         """What can be shown of the selected lesion, by title; evidence that the analysis did not give is made."""
+        from LiverTumorAILib.explanation.titles import SECOND_NETWORK
         from LiverTumorAILib.review.heatmaps import heatmaps_of
 
         shown, selected = self._findings.shown, self._findings.review.selected
@@ -89,9 +90,11 @@ class HeatmapPanel:
             return {}
         mask = shown.reading.masks[selected.uid]
         maps = heatmaps_of(selected, mask, shown.original)
-        is_explained = len(maps) > 1
+        seconds = sum(title.startswith(SECOND_NETWORK) for title in maps)
+        is_explained = len(maps) - seconds > 1
         if not maps or self.ui.heatmapButton.checked:
-            self._late.want(selected, mask, self._findings.results, is_explained=is_explained)
+            lacks = Lacking(first=not is_explained, second=not seconds)
+            self._late.want(selected, mask, self._findings.results, lacks)
         late = {title: lambda heatmap=heatmap: heatmap for title, heatmap in self._late.of(selected, mask).items()}
         return maps | late if is_explained or not late else late
 

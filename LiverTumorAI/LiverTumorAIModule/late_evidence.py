@@ -24,6 +24,13 @@ class _Made(NamedTuple):
     maps: dict[str, sitk.Image]
 
 
+class Lacking(NamedTuple):
+    """Whether a lesion lacks the maps of a cascade's first network, and those of its second one."""
+
+    first: bool
+    second: bool
+
+
 class LateEvidence:
     """Maps of lesions that only the slider or a click found, and those of a cascade's second network.
 
@@ -50,16 +57,13 @@ class LateEvidence:
         """Maps of a lesion by title, if they were made of these voxels and this type."""
         return self._known(lesion, mask) or {}
 
-    def want(self, lesion: Lesion, mask: sitk.Image, results: Results, *, is_explained: bool) -> None:
-        """Make the maps of a lesion, unless they are there, cannot be made, or others are on their way.
-
-        Of a lesion that the analysis explained the second network's alone.
-        """
-        if self._task is not None or self._known(lesion, mask) is not None:
+    def want(self, lesion: Lesion, mask: sitk.Image, results: Results, lacks: Lacking) -> None:
+        """Make the maps that a lesion lacks, unless they are there, cannot be made, or others are on their way."""
+        if not any(lacks) or self._task is not None or self._known(lesion, mask) is not None:
             return
         folder = self._models()
         self._task = BackgroundTask(
-            lambda: _make(lesion, mask, results, folder, is_explained),
+            lambda: _make(lesion, mask, results, folder, lacks),
             lambda maps: self._keep(lesion, mask, maps),
             # What is shown without them says what it is.
             lambda _error: self._keep(lesion, mask, {}),
@@ -83,13 +87,15 @@ class LateEvidence:
 
 
 def _make(
-    lesion: Lesion, mask: sitk.Image, results: Results, folder: str | None, is_explained: bool
+    lesion: Lesion, mask: sitk.Image, results: Results, folder: str | None, lacks: Lacking
 ) -> dict[str, sitk.Image]:
     from LiverTumorAILib.inference import ModelStore
-    from LiverTumorAILib.review.late_evidence import explaining_networks, late_evidence
+    from LiverTumorAILib.review.explaining_networks import explaining_networks
+    from LiverTumorAILib.review.late_evidence import late_evidence
 
     networks = explaining_networks(results.findings, ModelStore(Path(folder) if folder else None))
     maps: dict[str, sitk.Image] = {}
-    for network in networks[1:] if is_explained else networks:
-        maps |= late_evidence(lesion, mask, results.findings, results.images, network)
+    for network in networks:
+        if lacks.second if network.is_second else lacks.first:
+            maps |= late_evidence(lesion, mask, results.findings, results.images, network)
     return maps

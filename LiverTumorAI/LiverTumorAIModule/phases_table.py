@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 SOURCE, PHASE, SURE, SLICES, REGISTRATION = range(5)
 LEFT_OUT = _("leave out")
 LEAST_ROWS, MOST_ROWS = 2, 6
-VERDICT_COLOURS = {"green": "#2a9d52", "check": "#d9822b", "failed": "#e5484d"}
+VERDICT_COLOURS = {
+    "green": ("#1b7037", "#63d391"),
+    "check": ("#8f4e00", "#f5ad5c"),
+    "failed": ("#c2232a", "#ffa0a0"),
+}
+"""On a light and on a dark table."""
+HALF_LIGHTNESS = 128
 """Readable on light and dark; the word says the same."""
 
 
@@ -128,8 +134,11 @@ class PhasesTable:
     def _setRegistration(self, row: int, record: PhaseRecord, findings: Findings) -> None:
         self._setText(row, REGISTRATION, *wording.registration(record, findings))
         if record.registration is not None:
-            colour = qt.QColor(VERDICT_COLOURS[record.registration.verdict.value])
-            self._table.item(row, REGISTRATION).setForeground(qt.QBrush(colour))
+            colour = VERDICT_COLOURS[record.registration.verdict.value][self._isDark()]
+            self._table.item(row, REGISTRATION).setForeground(qt.QBrush(qt.QColor(colour)))
+
+    def _isDark(self) -> bool:
+        return self._table.palette.color(qt.QPalette.Base).lightness() < HALF_LIGHTNESS
 
     def _combo(self, row: int, volume: FoundVolume, hint: str) -> qt.QComboBox:
         from LiverTumorAILib.study import Phase

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from LiverTumorAILib.worker.events import PhasesFound
 
 
+SEG = "seg.dcm"
+
+
 class Results(NamedTuple):
     """Findings, registered images (reference grid, LPS, mm) and the reading of a results folder.
 
-    The folder is None where a saved scene brought them back.
+    The folder is None where a saved scene brought them back. What tells the DICOM images that a SEG was made of is
+    empty where there is none; see `report.dicom_source`.
     """
 
     folder: Path | None
@@ -35,6 +39,7 @@ class Results(NamedTuple):
     fields: Mapping[Phase, sitk.Image] = {}
     organs: Mapping[Organ, sitk.Image] | None = None
     evidence: str = ""
+    dicom_source: str = ""
 
 
 def read_results(folder: Path, session: Path | None = None) -> Results:
@@ -49,6 +54,7 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
     from LiverTumorAILib.errors import LiverTumorAIError
     from LiverTumorAILib.lesions.findings_io import read_findings
     from LiverTumorAILib.mrml.saved_evidence import packed_evidence
+    from LiverTumorAILib.report.dicom_source import source_of_segmentation
     from LiverTumorAILib.review.files import read_reading
     from LiverTumorAILib.review.organs import organ_masks
     from LiverTumorAILib.review.reading import begin_reading
@@ -74,7 +80,8 @@ def read_results(folder: Path, session: Path | None = None) -> Results:
     if reading.factor and findings.sensitivity:
         reading, findings = LiveSensitivity(findings, images).at(reading.factor, reading, findings)
     details, organs = LesionDetails(findings, images), organ_masks(findings)
-    return Results(folder, findings, images, reading, details, fields, organs, packed_evidence(folder))
+    evidence, source = packed_evidence(folder), source_of_segmentation(folder / SEG)
+    return Results(folder, findings, images, reading, details, fields, organs, evidence, source)
 
 
 def _read_image(file: Path) -> sitk.Image:

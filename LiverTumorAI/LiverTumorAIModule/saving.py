@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slicer.i18n import tr as _
+
+from LiverTumorAIModule.results import SEG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,12 +19,14 @@ if TYPE_CHECKING:
 
     from LiverTumorAILib.lesions import Findings
     from LiverTumorAILib.measurement.location import Location
+    from LiverTumorAILib.progress import Progress
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.study import Phase
     from LiverTumorAIModule.results import Results
 
 REPORT = "report.html"
-DICOM_FILES = SEG, SR = "seg.dcm", "sr.dcm"
+SR = "sr.dcm"
+DICOM_FILES = SEG, SR
 
 
 class Export(NamedTuple):
@@ -52,49 +57,61 @@ class Export(NamedTuple):
 
     @property
     def has_dicom(self) -> bool:
-        """Whether the results folder holds DICOM SEG and SR."""
-        return self.source is not None and (self.source / SEG).is_file()
+        """Whether the analysis wrote DICOM SEG and SR."""
+        return bool(self.results.dicom_source)
 
 
-def export_results(export: Export, out: Path) -> Path:
-    """Save results to a new or empty folder, rewriting what an edit changed.
+def export_results(export: Export, out: Path, progress: Progress) -> Path:
+    """Save results to a new or empty folder, rewriting what an edit changed; cancelled, nothing is left behind.
 
     DICOM SEG and SR are rewritten too where the study's files are at hand, else left out.
     """
-    from LiverTumorAILib.folders import new_folder
+    from LiverTumorAILib.folders import new_folder, require_free
     from LiverTumorAILib.measurement.location import locate_lesions
 
+    require_free(out)
+    # What takes longest comes before anything is written.
+    findings = _current(export, progress.part(0, 0.5)) if export.is_rewritten else export.original
     with new_folder(out) as folder:
         if export.source is not None:
             left_out = shutil.ignore_patterns(*DICOM_FILES) if export.is_rewritten else None
-            shutil.copytree(export.source, folder, dirs_exist_ok=True, ignore=left_out)
+            copy = partial(_copy, progress.part(0.5, 0.5))
+            shutil.copytree(export.source, folder, dirs_exist_ok=True, ignore=left_out, copy_function=copy)
         else:
-            _write_images(export.results.images, folder / "registered")
+            _write_images(export.results.images, folder / "registered", progress.part(0.5, 0.5))
+            _write_fields(export.results.fields, folder / "fields", progress.part(0.5, 0.5))
         if export.is_rewritten:
-            _rewrite(export, _current(export), folder)
+            _rewrite(export, findings, folder, progress.part(0.5, 1))
         elif export.with_identity:
-            _write_report(export, export.original, locate_lesions(export.original), folder)
+            _write_report(export, findings, locate_lesions(findings), folder, progress.part(0.5, 1))
+        progress.check()
     return out
 
 
-def current_report(export: Export, new: Path) -> Path:
+def current_report(export: Export, new: Path, progress: Progress) -> Path:
     """The report of the findings as they are shown: the analysis's, or one in a new folder where that is another."""
     from LiverTumorAILib.folders import new_folder
     from LiverTumorAILib.measurement.location import locate_lesions
 
     if not (export.is_rewritten or export.with_identity) and (export.source / REPORT).is_file():
         return export.source / REPORT
-    findings = _current(export)
+    findings = _current(export, progress.part(0, 0.5))
     with new_folder(new) as folder:
-        _write_report(export, findings, locate_lesions(findings), folder)
+        _write_report(export, findings, locate_lesions(findings), folder, progress.part(0.5, 1))
     return new / REPORT
 
 
-def _current(export: Export) -> Findings:
+def _copy(progress: Progress, source: str, target: str) -> None:
+    progress.check()
+    shutil.copy2(source, target)
+
+
+def _current(export: Export, progress: Progress) -> Findings:
     """The findings as shown, with the evidence that the window shows of lesions that the slider or a click found."""
     from LiverTumorAILib.errors import LiverTumorAIError
     from LiverTumorAILib.inference import ModelStore
-    from LiverTumorAILib.review.late_evidence import explaining_networks, with_late_evidence
+    from LiverTumorAILib.review.explaining_networks import explaining_networks
+    from LiverTumorAILib.review.late_evidence import with_late_evidence
     from LiverTumorAILib.review.reading import reviewed_findings
 
     findings = reviewed_findings(export.original, export.reading)
@@ -103,20 +120,30 @@ def _current(export: Export) -> Findings:
     except LiverTumorAIError:
         # Without its networks a study can be saved all the same.
         return findings
-    return with_late_evidence(findings, export.reading.masks, export.results.images, networks)
+    return with_late_evidence(findings, export.reading.masks, export.results.images, networks, progress)
 
 
-def _write_images(images: Mapping[Phase, sitk.Image], folder: Path) -> None:
+def _write_images(images: Mapping[Phase, sitk.Image], folder: Path, progress: Progress) -> None:
     import SimpleITK as sitk
 
     folder.mkdir()
     for phase, image in images.items():
+        progress.check()
         sitk.WriteImage(
             sitk.Cast(sitk.Round(sitk.Cast(image, sitk.sitkFloat32)), sitk.sitkInt16), folder / f"{phase}.nrrd"
         )
 
 
-def _rewrite(export: Export, findings: Findings, folder: Path) -> None:
+def _write_fields(fields: Mapping[Phase, sitk.Image], folder: Path, progress: Progress) -> None:
+    import SimpleITK as sitk
+
+    for phase, field in fields.items():
+        progress.check()
+        folder.mkdir(exist_ok=True)
+        sitk.WriteImage(sitk.Cast(field, sitk.sitkVectorFloat32), folder / f"{phase}.nrrd")
+
+
+def _rewrite(export: Export, findings: Findings, folder: Path, progress: Progress) -> None:
     from LiverTumorAILib.lesions.findings_io import write_findings_files
     from LiverTumorAILib.measurement.location import locate_lesions
     from LiverTumorAILib.report.lesions_csv import write_lesions_csv
@@ -124,18 +151,22 @@ def _rewrite(export: Export, findings: Findings, folder: Path) -> None:
 
     shutil.rmtree(folder / "heatmaps", ignore_errors=True)
     write_findings_files(findings, folder)
+    progress.check()
     explained = {lesion.uid: lesion for lesion in findings.lesions}
     lesions = tuple(explained.get(lesion.uid, lesion) for lesion in export.reading.lesions)
     write_reading(replace(export.reading, lesions=lesions), folder)
     places = locate_lesions(findings)
     write_lesions_csv(findings, places, folder / "lesions.csv", export.reading)
-    _write_report(export, findings, places, folder)
+    _write_report(export, findings, places, folder, progress.part(0, 0.9))
     files = _dicom_files(export)
+    progress.update(0.9)
     if files:
         _write_dicom(findings, files, folder)
 
 
-def _write_report(export: Export, findings: Findings, places: Mapping[str, Location], folder: Path) -> None:
+def _write_report(
+    export: Export, findings: Findings, places: Mapping[str, Location], folder: Path, progress: Progress
+) -> None:
     from LiverTumorAILib.registration import RegisteredStudy
     from LiverTumorAILib.report.html import write_report
     from LiverTumorAILib.study import Study, StudyVolume
@@ -146,7 +177,7 @@ def _write_report(export: Export, findings: Findings, places: Mapping[str, Locat
     registered = RegisteredStudy(study, findings.reference_phase, images, export.results.fields, quality)
     reading = export.reading if export.is_edited else None
     identity = _identity(export) if export.with_identity else ""
-    write_report(registered, findings, places, folder / REPORT, reading=reading, identity=identity)
+    write_report(registered, findings, places, folder / REPORT, progress, reading=reading, identity=identity)
 
 
 def _identity(export: Export) -> str:
@@ -164,23 +195,19 @@ def _identity(export: Export) -> str:
 
 def _dicom_files(export: Export) -> tuple[Path, ...]:
     """The images that the analysis made its SEG of, whatever study is loaded now; empty if they are not at hand."""
-    import pydicom
-
     from LiverTumorAILib.errors import LiverTumorAIError
-    from LiverTumorAILib.report.dicom_seg import read_headers
+    from LiverTumorAILib.report.dicom_source import source_of_images
     from LiverTumorAILib.study import load_study
 
     if not export.has_dicom:
         return ()
-    series = pydicom.dcmread(export.source / SEG, stop_before_pixels=True).ReferencedSeriesSequence[0]
-    wanted = {item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence}
     for study in export.studies:
         try:
             volumes = load_study(Path(study)).volumes
         except LiverTumorAIError:
             continue
         for volume in volumes:
-            if {header.SOPInstanceUID for header in read_headers(volume.dicom_files)} == wanted:
+            if volume.dicom_files and source_of_images(volume.dicom_files) == export.results.dicom_source:
                 return volume.dicom_files
     return ()
 

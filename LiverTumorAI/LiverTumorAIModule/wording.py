@@ -11,6 +11,7 @@ from LiverTumorAIModule.terms import term
 
 if TYPE_CHECKING:
     from LiverTumorAILib.lesions import Findings, Lesion, PhaseRecord
+    from LiverTumorAILib.progress import ProgressEvent
     from LiverTumorAILib.review.reading import Reading
     from LiverTumorAILib.worker.events import FoundVolume, ProgressReported
 
@@ -27,7 +28,7 @@ def duration(seconds: float) -> str:
     return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
 
 
-def progress_line(event: ProgressReported) -> str:
+def progress_line(event: ProgressReported | ProgressEvent) -> str:
     """Stage, detail and remaining time in one line."""
     line = ": ".join(filter(None, (event.stage, event.message))) or _("working")
     line = line[0].upper() + line[1:]
@@ -55,7 +56,7 @@ def saved(folder: Path, with_dicom: bool) -> str:
     if with_dicom and not (folder / "seg.dcm").is_file():
         return _(
             "Saved to {folder}. DICOM SEG and SR are left out: the study's files are not where they were. "
-            "Load the study, show these results again and export them to have both."
+            "Enter the study's folder in section 1, without loading it, and export again to have both."
         ).format(folder=folder)
     return _("Saved to {folder}").format(folder=folder)
 

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from pydicom.uid import generate_uid
 from scipy import ndimage
 
-from LiverTumorAILib.explanation import Explain, probability_heatmap
+from LiverTumorAILib.explanation import Explain, ExplainFirst, probability_heatmap
 from LiverTumorAILib.inference import ProbabilityMaps
 from LiverTumorAILib.lesions import (
     Certainty,
@@ -18,6 +18,7 @@ from LiverTumorAILib.lesions import (
     Measurement,
     PhaseRecord,
     Provenance,
+    SecondHeatmaps,
 )
 from LiverTumorAILib.lesions.certainty import uncertainty_reasons
 from LiverTumorAILib.lesions.instances import LesionInstance
@@ -49,6 +50,8 @@ class Segmented:
         Class probabilities for the heatmaps.
     explain: Explain, optional
         With it heatmaps show what spoke for and against the types, else how probable they are where.
+    explain_second: ExplainFirst, optional
+        With it there are heatmaps by the cascade's second network too.
 
     """
 
@@ -57,6 +60,7 @@ class Segmented:
     instances: tuple[LesionInstance, ...]
     maps: ProbabilityMaps
     explain: Explain | None = None
+    explain_second: ExplainFirst | None = None
 
 
 def assemble_findings(
@@ -92,8 +96,9 @@ def assemble_findings(
     started = time.perf_counter()
     organs, labels = segmented.organ_labels, segmented.lesion_labels
     measurements = measure_lesions(labels, study.images, organs, progress.part(0, 0.3))
-    heatmaps = {} if lesions_only else _heatmaps(segmented, progress.part(0.3, 1))
-    lesions = _lesions(study, segmented, measurements, heatmaps)
+    heatmaps = {} if lesions_only else _heatmaps(segmented, progress.part(0.3, 0.8))
+    second_maps, second = ({}, {}) if lesions_only else _second_heatmaps(segmented, progress.part(0.8, 1))
+    lesions = _lesions(study, segmented, measurements, heatmaps, second)
     liver = whole_liver(sitk.GetArrayViewFromImage(organs), sitk.GetArrayViewFromImage(labels))
     cut = (LIVER_CUT,) if _reaches_edge(liver) else ()
     liver_mm3 = float(liver.sum() * np.prod(organs.GetSpacing()))
@@ -112,7 +117,7 @@ def assemble_findings(
         patient=summarise_patient(lesions, study.images, (*limits, *cut)),
         liver_volume_mm3=liver_mm3,
         provenance=replace(provenance, seconds=seconds),
-        heatmaps=heatmaps,
+        heatmaps=heatmaps | second_maps,
         phases=phase_records(study),
         warnings=(*study.study.warnings, *study.warnings, *warnings, *cut, *small, *uneven),
     )
@@ -140,6 +145,7 @@ def _lesions(
     segmented: Segmented,
     measurements: Mapping[int, Measurement],
     heatmaps: Mapping[str, sitk.Image],
+    second_heatmaps: Mapping[int, SecondHeatmaps],
 ) -> tuple[Lesion, ...]:
     labels = sitk.GetArrayViewFromImage(segmented.lesion_labels)
     boxes = ndimage.find_objects(labels)
@@ -165,6 +171,7 @@ def _lesions(
                 opposing_heatmap=name if (name := _opposing_name(instance)) in heatmaps else "",
                 found_at=instance.found_at,
                 evidence=instance.evidence,
+                second_heatmaps=second_heatmaps.get(instance.label),
             )
         )
     return tuple(lesions)
@@ -189,6 +196,22 @@ def _heatmaps(segmented: Segmented, progress: Progress) -> dict[str, sitk.Image]
             )
     progress.update(1.0)
     return heatmaps
+
+
+def _second_heatmaps(
+    segmented: Segmented, progress: Progress
+) -> tuple[dict[str, sitk.Image], dict[int, SecondHeatmaps]]:
+    """What spoke for and against each lesion's type in the second network: by file name, and the names by label."""
+    heatmaps, names = {}, {}
+    for index, instance in enumerate(segmented.instances if segmented.explain_second else ()):
+        progress.update(index / len(segmented.instances), f"what spoke for lesion {instance.label}, second network")
+        first, _ = _classes_of(instance, segmented.maps)
+        evidence, second = segmented.explain_second(segmented.lesion_labels, instance.label, first)
+        supporting, opposing = (f"lesion-{instance.label}-second{kind}.nii.gz" for kind in ("", "-opposing"))
+        heatmaps |= {supporting: evidence.supporting, opposing: evidence.opposing}
+        names[instance.label] = SecondHeatmaps(supporting, opposing, (instance.type, lesion_type_of_class(second)))
+    progress.update(1.0)
+    return heatmaps, names
 
 
 def _heatmap_name(instance: LesionInstance) -> str:

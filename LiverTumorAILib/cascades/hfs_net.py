@@ -11,12 +11,13 @@ import SimpleITK as sitk
 from LiverTumorAILib import __version__
 from LiverTumorAILib.cascades.assembly import Segmented, assemble_findings
 from LiverTumorAILib.cascades.base import known_liver, segment_liver
-from LiverTumorAILib.cascades.hierarchy import PRIORS, StageMaps, cropped_phases, first_stages
+from LiverTumorAILib.cascades.hierarchy import PRIORS, StageMaps, cropped_phases, first_stages, large_territory
 from LiverTumorAILib.cascades.scope import require_phases
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.explanation import Evidence, Explain, can_explain, lesion_evidence
+from LiverTumorAILib.explanation.evidence import patch_around
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
-from LiverTumorAILib.inference import Model, ModelStore, ProbabilityMaps, slice_grid, sliding_window
+from LiverTumorAILib.inference import Model, ModelCard, ModelStore, ProbabilityMaps, slice_grid, sliding_window
 from LiverTumorAILib.inference.liver import Liver
 from LiverTumorAILib.inference.preprocess import network_input, sample_phase
 from LiverTumorAILib.lesions import Findings, Provenance
@@ -232,13 +233,59 @@ def explained_by_size(
         def marked(name: str) -> float:
             return float(sitk.GetArrayFromImage(stages.probability_on(around, name))[inside].sum())
 
-        model = networks[max(TUMOUR_NETWORKS, key=marked)]
-        height = np.abs(around.GetDirection()[6:]) @ np.multiply(around.GetSize(), around.GetSpacing())
-        patch = (math.ceil(height / model.card.spacing_mm[0]) + 2, *model.card.patch[1:])
-        background, hcc = model.card.classes
-        return lesion_evidence(model, images, labels, label, (hcc, background), patch=patch)
+        return tumour_evidence(networks[max(TUMOUR_NETWORKS, key=marked)], images, labels, label)
 
     return explain
+
+
+def network_for_size(networks: Mapping[str, Model], labels: sitk.Image, label: int) -> Model:
+    """The network for small or large tumours, whichever looks at most of a tumour by its size in each slice.
+
+    For tumours that no network marked: the rule is that of the cascade, `large_territory`, on the tumour's own voxels.
+
+    Parameters
+    ----------
+    networks: Mapping[str, Model]
+        Those of `TUMOUR_NETWORKS`, by name.
+    labels: SimpleITK.Image
+        Lesion labels (LPS, mm).
+    label: int
+        The tumour's value.
+
+    """
+    large, small = (networks[name] for name in TUMOUR_NETWORKS)
+    around = lesion_surroundings(labels, label)
+    mask = around == label
+    grid = patch_around(mask, large.card.spacing_mm, _patch(large.card, labels, label))
+    tumour = grid.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5
+    is_large = 2 * np.count_nonzero(large_territory(tumour) & tumour) > np.count_nonzero(tumour)
+    return large if is_large else small
+
+
+def tumour_evidence(model: Model, images: Mapping[Phase, sitk.Image], labels: sitk.Image, label: int) -> Evidence:
+    """Evidence for and against HCC by one of `TUMOUR_NETWORKS`, in as many slices as a tumour fills.
+
+    Parameters
+    ----------
+    model: Model
+        See `can_explain`.
+    images: Mapping[Phase, SimpleITK.Image]
+        As `predict_hcc` takes them.
+    labels: SimpleITK.Image
+        Lesion labels (LPS, mm).
+    label: int
+        The tumour's value.
+
+    """
+    background, hcc = model.card.classes
+    return lesion_evidence(model, images, labels, label, (hcc, background), patch=_patch(model.card, labels, label))
+
+
+def _patch(card: ModelCard, labels: sitk.Image, label: int) -> tuple[int, int, int]:
+    """A network's slices (z, y, x), as many as a tumour fills."""
+    around = lesion_surroundings(labels, label, 0.0)
+    height = np.abs(around.GetDirection()[6:]) @ np.multiply(around.GetSize(), around.GetSpacing())
+    return (math.ceil(height / card.spacing_mm[0]) + 2, *card.patch[1:])
 
 
 def _segment(reference: sitk.Image, maps: ProbabilityMaps, progress: Progress, liver: Liver | None) -> Segmented:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from LiverTumorAILib.cascades.assembly import LIVER_CUT, Segmented, assemble_fin
 from LiverTumorAILib.cascades.base import SCREENING_NETWORK, known_liver, segment_liver, suited_network
 from LiverTumorAILib.cascades.liver_patches import LiverOnly, ask
 from LiverTumorAILib.errors import LiverTumorAIError
-from LiverTumorAILib.explanation import Explain, explained_by
+from LiverTumorAILib.explanation import Explain, can_explain, class_evidence, explained_by
 from LiverTumorAILib.inference import Model, ModelStore, predict_probabilities
 from LiverTumorAILib.inference.liver import Liver
 from LiverTumorAILib.lesions import Findings, Organ, Provenance, read_findings
@@ -68,6 +68,7 @@ class MultiSensitivityCascade:
         Factor of the high sensitivity.
     explains: bool
         Whether heatmaps show what spoke for and against each type, which takes seconds a lesion, or probabilities.
+        Only then there are some by the second network, which sees each lesion in its own place.
 
     """
 
@@ -137,6 +138,7 @@ class MultiSensitivityCascade:
             warnings=warnings,
             progress=progress.part(0.93, 1, "Measuring lesions"),
             explain=explained_by(segmentation, study.images) if self.explains else None,
+            second=reclassification if self.explains and can_explain(reclassification) else None,
         )
 
 
@@ -224,16 +226,22 @@ def assemble(
     warnings: tuple[str, ...],
     progress: Progress = Progress(),
     explain: Explain | None = None,
+    second: Model | None = None,
     lesions_only: bool = False,
 ) -> Findings:
-    """Findings of a joint decision; the liver grows by lesions that reach beyond it."""
+    """Findings of a joint decision, explained by the second network too; the liver grows by lesions beyond it."""
     labels = sitk.GetImageFromArray(decision.detection.labels)
     with_lesions = sitk.GetArrayFromImage(organs)
     with_lesions[decision.detection.labels > 0] = Organ.LIVER
     organ_labels = sitk.GetImageFromArray(with_lesions)
     for image in (labels, organ_labels):
         image.CopyInformation(study.reference)
-    segmented = Segmented(organ_labels, labels, decision.detection.instances, data.probabilities.maps, explain)
+    explain_second = None
+    if second is not None:
+        inside = liver_mask(organ_labels, labels)
+        explain_second = partial(class_evidence, second, study.images, inside=inside)
+    instances, maps = decision.detection.instances, data.probabilities.maps
+    segmented = Segmented(organ_labels, labels, instances, maps, explain, explain_second)
     findings = assemble_findings(study, segmented, provenance, warnings, progress, lesions_only=lesions_only)
     limits = [warning for warning in findings.warnings if warning == LIVER_CUT]
     return replace(findings, patient=joint_patient(decision, findings.patient, limits), sensitivity=data)
@@ -355,6 +363,14 @@ def known_hu(stored: sitk.Image) -> sitk.Image:
     image = sitk.GetImageFromArray(values)
     image.CopyInformation(stored)
     return image
+
+
+def liver_mask(organs: sitk.Image, lesions: sitk.Image) -> sitk.Image:
+    """The liver with its vessels and lesions, in which the second network sees them; uint8."""
+    arrays = (sitk.GetArrayViewFromImage(image) for image in (organs, lesions))
+    liver = sitk.GetImageFromArray(whole_liver(*arrays).astype(np.uint8))
+    liver.CopyInformation(organs)
+    return liver
 
 
 def _small_enough(detection: Detection, reference: sitk.Image, rule: Rule) -> np.ndarray:

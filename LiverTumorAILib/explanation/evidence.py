@@ -11,6 +11,7 @@ from scipy.special import softmax
 from LiverTumorAILib.explanation.heatmap import lesion_surroundings
 from LiverTumorAILib.inference import Model, ModelCard, NetworkGrid
 from LiverTumorAILib.inference.preprocess import network_input, sample_phase
+from LiverTumorAILib.lesions.organs import lesion_type_of_class
 from LiverTumorAILib.study import Phase
 
 LEVEL = 1
@@ -35,6 +36,9 @@ class Evidence:
     supporting: sitk.Image
     opposing: sitk.Image
 
+
+ExplainFirst = Callable[[sitk.Image, int, str], tuple[Evidence, str]]
+"""The same by lesion labels, label and the first class alone; it tells the second one too. See `class_evidence`."""
 
 Explain = Callable[[sitk.Image, int, tuple[str, str]], Evidence]
 """Gives the evidence for a lesion by lesion labels (reference grid), its label, and the two classes."""
@@ -97,6 +101,25 @@ def lesion_evidence(
     strongest = max(sitk.GetArrayViewFromImage(image).max() for image in (supporting, opposing))
     scale = 1 / strongest if strongest > 0 else 0.0
     return Evidence(supporting * float(scale), opposing * float(scale))
+
+
+def class_evidence(
+    model: Model,
+    images: Mapping[Phase, sitk.Image],
+    lesion_labels: sitk.Image,
+    label: int,
+    first: str,
+    *,
+    inside: sitk.Image | None = None,
+) -> tuple[Evidence, str]:
+    """Evidence for a class of lesions, and for the other one that the network finds most probable in the lesion.
+
+    Takes what `lesion_evidence` takes; the model knows two classes of lesions at least. Returns the other class too.
+    """
+    shares = class_shares(model, images, lesion_labels, label, inside)
+    others = {name: share for name, share in shares.items() if name != first and lesion_type_of_class(name)}
+    second = max(others, key=others.get)
+    return lesion_evidence(model, images, lesion_labels, label, (first, second), inside=inside), second
 
 
 def class_shares(

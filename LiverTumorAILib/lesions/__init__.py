@@ -17,6 +17,7 @@ from LiverTumorAILib.lesions.lesion import (
     LesionType,
     Measurement,
     Point,
+    SecondHeatmaps,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PhaseRecord",
     "Point",
     "Provenance",
+    "SecondHeatmaps",
     "read_findings",
     "write_findings",
     "write_findings_files",

@@ -13,7 +13,15 @@ import SimpleITK as sitk
 from LiverTumorAILib.errors import LiverTumorAIError
 from LiverTumorAILib.folders import new_folder
 from LiverTumorAILib.lesions.findings import Findings, PatientSummary, PhaseRecord, Provenance
-from LiverTumorAILib.lesions.lesion import Axis, Certainty, Enhancement, Lesion, LesionType, Measurement
+from LiverTumorAILib.lesions.lesion import (
+    Axis,
+    Certainty,
+    Enhancement,
+    Lesion,
+    LesionType,
+    Measurement,
+    SecondHeatmaps,
+)
 from LiverTumorAILib.lesions.segmentation_file import read_segmentation, write_segmentation
 from LiverTumorAILib.lesions.sensitivity_file import SENSITIVITY_FILE, read_sensitivity, write_sensitivity
 from LiverTumorAILib.registration import RegistrationQuality, Verdict
@@ -63,8 +71,7 @@ def read_findings(folder: Path) -> Findings:
     try:
         content = json.loads((folder / FINDINGS_FILE).read_text(encoding="utf-8"))
         organs, lesions = read_segmentation(folder / SEGMENTATION_FILE)
-        kinds = ("heatmap", "opposing_heatmap")
-        names = [lesion[kind] for lesion in content["lesions"] for kind in kinds if lesion.get(kind)]
+        names = [name for lesion in content["lesions"] for name in lesion_from_json(lesion).heatmap_files]
         heatmaps = {name: _read_heatmap(folder / HEATMAP_FOLDER / name, organs) for name in names}
         path = folder / SENSITIVITY_FILE
         sensitivity = read_sensitivity(path) if path.is_file() else None
@@ -134,9 +141,14 @@ def lesion_to_json(lesion: Lesion) -> dict[str, Any]:
         "heatmap": lesion.heatmap,
         "opposing_heatmap": lesion.opposing_heatmap,
         "heatmap_types": list(lesion.heatmap_types),
+        "second_heatmaps": lesion.second_heatmaps and _second_to_json(lesion.second_heatmaps),
         "found_at": list(lesion.found_at),
         "evidence": list(lesion.evidence),
     }
+
+
+def _second_to_json(heatmaps: SecondHeatmaps) -> dict[str, Any]:
+    return {"supporting": heatmaps.supporting, "opposing": heatmaps.opposing, "types": list(heatmaps.types)}
 
 
 def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
@@ -215,6 +227,7 @@ def lesion_from_json(content: Mapping[str, Any]) -> Lesion:
         },
     )
     lowest, highest = content["bounding_box_mm"]
+    second = content.get("second_heatmaps")
     return Lesion(
         uid=content["id"],
         label=content["label"],
@@ -229,9 +242,15 @@ def lesion_from_json(content: Mapping[str, Any]) -> Lesion:
         heatmap=content["heatmap"],
         opposing_heatmap=content.get("opposing_heatmap", ""),
         heatmap_types=tuple(LesionType(kind) for kind in content.get("heatmap_types", ())),
+        second_heatmaps=second and _second_from_json(second),
         found_at=tuple(content.get("found_at", ())),
         evidence=tuple(content.get("evidence", ())),
     )
+
+
+def _second_from_json(content: Mapping[str, Any]) -> SecondHeatmaps:
+    first, second = map(LesionType, content["types"])
+    return SecondHeatmaps(content["supporting"], content["opposing"], (first, second))
 
 
 def _phase_record(content: Mapping[str, Any]) -> PhaseRecord:

@@ -91,6 +91,24 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class SecondHeatmaps:
+    """Heatmaps by a cascade's second network.
+
+    Attributes
+    ----------
+    supporting, opposing: str
+        Files under `heatmaps/`: what spoke for the first type, and what for the second against it.
+    types: tuple of LesionType
+        The first type and the second one.
+
+    """
+
+    supporting: str
+    opposing: str
+    types: tuple[LesionType, LesionType]
+
+
+@dataclass(frozen=True)
 class Lesion:
     """One focal liver lesion.
 
@@ -125,6 +143,8 @@ class Lesion:
     heatmap_types: tuple of LesionType
         What the heatmaps are of, the first type and then the second one, if there is one; empty where these are the
         lesion's own.
+    second_heatmaps: SecondHeatmaps or None
+        The same by a cascade's second network; None where there is no such network, or it made none.
 
     """
 
@@ -143,6 +163,7 @@ class Lesion:
     evidence: tuple[str, ...] = ()
     opposing_heatmap: str = ""
     heatmap_types: tuple[LesionType, ...] = ()
+    second_heatmaps: SecondHeatmaps | None = None
 
     @property
     def likely_types(self) -> tuple[tuple[LesionType, float], ...]:
@@ -154,6 +175,13 @@ class Lesion:
             return ((self.type, self.score),)
         ranked = sorted(self.type_probabilities.items(), key=lambda item: -item[1])
         return tuple((kind, share) for kind, share in ranked if share >= LEAST_SHOWN)
+
+    @property
+    def heatmap_files(self) -> tuple[str, ...]:
+        """All that it has under `heatmaps/`."""
+        second = self.second_heatmaps
+        names = (self.heatmap, self.opposing_heatmap, *((second.supporting, second.opposing) if second else ()))
+        return tuple(filter(None, names))
 
     @property
     def probability(self) -> float:

@@ -1,5 +1,7 @@
 """Heatmaps in front of the images, with a legend."""
 
+import textwrap
+
 import SimpleITK as sitk
 import slicer
 
@@ -10,6 +12,8 @@ from LiverTumorAILib.mrml.nodes import find_owned, owned_node
 HEATMAP_ROLE = "heatmap"
 COLOURS_ROLE = "heatmap colours"
 COLOURS_NAME = "Liver Tumor AI evidence"
+TITLE_COLUMNS = 16
+"""Characters in a line of the legend's title."""
 
 
 def show_heatmap(scene: slicer.vtkMRMLScene, heatmap: sitk.Image, title: str, opacity: float) -> None:
@@ -57,7 +61,8 @@ def _colour_node(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLColorTableNode:
 
 def _show_legend(node: slicer.vtkMRMLVolumeNode, title: str) -> None:
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node)
-    legend.SetTitleText(title)
+    # One line would be cut off at the view's edge.
+    legend.SetTitleText(textwrap.fill(title, TITLE_COLUMNS))
     legend.SetLabelFormat("%.1f")
     legend.SetNumberOfLabels(3)
     legend.SetSize(0.1, 0.4)

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import SimpleITK as sitk
 import slicer
+from vtk.util.numpy_support import vtk_to_numpy
 
 from LiverTumorAILib.mrml.geometry import LPS_TO_RAS, image_data, vtk_matrix
-from LiverTumorAILib.mrml.nodes import owned_node, put_in_folder, remove_owned
+from LiverTumorAILib.mrml.nodes import owned_node, owned_nodes, put_in_folder, remove_owned
 from LiverTumorAILib.study import Phase
 
 FIELD_PREFIX = "field:"
@@ -21,6 +22,13 @@ def showing_fields(scene: slicer.vtkMRMLScene, fields: Mapping[Phase, sitk.Image
         node = show_field(scene, field, name=f"{phase.title} onto the reference", role=FIELD_PREFIX + phase)
         put_in_folder(scene, node, FOLDER)
         yield
+
+
+def read_fields(scene: slicer.vtkMRMLScene) -> dict[Phase, sitk.Image]:
+    """The registration fields (as `show_field` takes them) that a scene holds and that are such fields still."""
+    nodes = owned_nodes(scene)
+    fields = {phase: _field_of(nodes[role]) for phase in Phase if (role := FIELD_PREFIX + phase) in nodes}
+    return {phase: field for phase, field in fields.items() if field is not None}
 
 
 def show_field(
@@ -54,3 +62,21 @@ def show_field(
     # What moves a volume goes from the node to its parent, the field from the reference to the phase.
     node.SetAndObserveTransformFromParent(transform)
     return node
+
+
+def _field_of(node: slicer.vtkMRMLTransformNode) -> sitk.Image | None:
+    """What `show_field` put into a node; None where the user put another kind of transform in its place."""
+    transform = node.GetTransformFromParentAs("vtkOrientedGridTransform", False)
+    grid = transform.GetDisplacementGrid() if transform is not None else None
+    if grid is None:
+        return None
+    to_lps, shape = LPS_TO_RAS[:3, :3], (*grid.GetDimensions()[::-1], 3)
+    stored = vtk_to_numpy(grid.GetPointData().GetScalars()).reshape(shape)
+    displacements = stored * transform.GetDisplacementScale() + transform.GetDisplacementShift()
+    field = sitk.GetImageFromArray(displacements @ to_lps, isVector=True)
+    direction = transform.GetGridDirectionMatrix()
+    axes = np.array([[direction.GetElement(row, column) for column in range(3)] for row in range(3)])
+    field.SetDirection((to_lps @ axes).ravel().tolist())
+    field.SetOrigin((to_lps @ grid.GetOrigin()).tolist())
+    field.SetSpacing(grid.GetSpacing())
+    return field

@@ -103,7 +103,12 @@ def _registration_view(registered: RegisteredStudy, findings: Findings, phase: P
     for plane in Plane:
         pictures = registration_pictures(registered, phase, Cut.through(centre, registered.reference, plane))
         rows.append([(f"{plane.name.lower()} {caption}", data_url(picture)) for caption, picture in pictures.items()])
-    return {"phase": phase, "quality": registered.quality[phase], "rows": filter(None, rows)}
+    return {
+        "phase": phase,
+        "quality": registered.quality[phase],
+        "rows": filter(None, rows),
+        "lacks_field": phase in registered.images and phase not in registered.fields,
+    }
 
 
 def write_report(
@@ -137,9 +142,9 @@ def write_report(
     """
     views = []
     for index, lesion in enumerate(findings.lesions):
+        progress.update(index / (len(findings.lesions) + 1), f"lesion {index + 1} of {len(findings.lesions)}")
         place = places[lesion.uid].words if lesion.uid in places else ""
         views.append(_lesion_view(registered, findings, lesion, place, reading))
-        progress.update((index + 1) / (len(findings.lesions) + 1))
     main = findings.lesions[0] if findings.lesions else None
     environment = Environment(
         loader=PackageLoader("LiverTumorAILib.report", "."), autoescape=select_autoescape(default=True)

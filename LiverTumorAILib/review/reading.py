@@ -1,6 +1,6 @@
 """A reading: the lesions as the reader left them, and what was decided about each."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from LiverTumorAILib.explanation.titles import heatmap_names, heatmap_types
+from LiverTumorAILib.explanation.titles import heatmap_types
 from LiverTumorAILib.lesions import Certainty, Findings, Lesion, LesionType, Organ
 from LiverTumorAILib.lesions.patient import summarise_patient
 from LiverTumorAILib.review.boxes import box_image, box_of
@@ -201,16 +201,21 @@ def reviewed_findings(findings: Findings, reading: Reading) -> Findings:
     """The findings as the reader leaves them, label images included; lesions name the heatmaps that there are."""
     findings = with_organs(findings, reading.organs)
     summary = summary_of(findings, reading)
-    lesions = tuple(
-        lesion
-        if all(name in findings.heatmaps for name in heatmap_names(lesion))
-        else replace(lesion, heatmap="", opposing_heatmap="", heatmap_types=())
-        for lesion in summary.lesions
-    )
-    used = {name for lesion in lesions for name in heatmap_names(lesion)}
+    lesions = tuple(_without_missing_heatmaps(lesion, findings.heatmaps) for lesion in summary.lesions)
+    used = {name for lesion in lesions for name in lesion.heatmap_files}
     return replace(
         summary,
         lesions=lesions,
         lesion_labels=labels_of(reading, findings.lesion_labels),
         heatmaps={name: findings.heatmaps[name] for name in findings.heatmaps if name in used},
     )
+
+
+def _without_missing_heatmaps(lesion: Lesion, heatmaps: Collection[str]) -> Lesion:
+    """A lesion that names no heatmap of a network whose heatmaps of it are not all there."""
+    own, second = filter(None, (lesion.heatmap, lesion.opposing_heatmap)), lesion.second_heatmaps
+    if not all(name in heatmaps for name in own):
+        lesion = replace(lesion, heatmap="", opposing_heatmap="", heatmap_types=())
+    if second and not (second.supporting in heatmaps and second.opposing in heatmaps):
+        lesion = replace(lesion, second_heatmaps=None)
+    return lesion

@@ -126,11 +126,15 @@ class LiveSensitivity:
         analyzed = self._explained.get(lesion.uid)
         if analyzed is None or heatmap_types(analyzed) != (lesion.type, second_type(lesion)):
             return lesion
-        return replace(lesion, heatmap=analyzed.heatmap, opposing_heatmap=analyzed.opposing_heatmap)
+        return replace(
+            lesion,
+            heatmap=analyzed.heatmap,
+            opposing_heatmap=analyzed.opposing_heatmap,
+            second_heatmaps=analyzed.second_heatmaps,
+        )
 
     def _evidence(self, lesion: Lesion) -> dict[str, sitk.Image]:
-        names = (lesion.heatmap, lesion.opposing_heatmap) if lesion.opposing_heatmap else ()
-        return {name: self._maps[name] for name in names}
+        return {name: self._maps[name] for name in lesion.heatmap_files} if lesion.opposing_heatmap else {}
 
 
 class _Heatmaps(Mapping[str, sitk.Image]):
@@ -214,7 +218,7 @@ def _entries(findings: Findings, kept: Reading) -> dict[str, object]:
     """The heatmaps of these lesions and of those that they were found as, as `_Heatmaps` takes them."""
     known = findings.heatmaps.entries if isinstance(findings.heatmaps, _Heatmaps) else findings.heatmaps
     those = (*kept.lesions, *(lesion for lesion in findings.lesions if lesion.uid in kept.masks))
-    names = {name for lesion in those for name in (lesion.heatmap, lesion.opposing_heatmap)}
+    names = {name for lesion in those for name in lesion.heatmap_files}
     return {name: entry for name, entry in known.items() if name in names}
 
 
