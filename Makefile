@@ -45,12 +45,12 @@ train: setup  ## make the training data and train the liver networks and those o
 	$(BIN)/python -m LiverTumorAILib.training.materials runs/materials --anatomies $(ANATOMIES) --ct $(EXAMPLE).nii.gz --labels $(EXAMPLE)_labels.nii.gz $(DONORS) --transfers 36 6
 	$(BIN)/livertumorai train --model liver_coarse --data runs/materials
 	$(BIN)/livertumorai train --model liver_fine --data runs/materials
-	$(BIN)/python -m LiverTumorAILib.training.make_data runs/cases/training --first-seed 60000 --count 140 --anatomies $(ANATOMIES) --materials runs/materials
+	$(BIN)/python -m LiverTumorAILib.training.make_data runs/cases/training --first-seed 60000 --count 300 --anatomies $(ANATOMIES) --materials runs/materials
 	$(BIN)/python -m LiverTumorAILib.training.make_data runs/cases/validation --first-seed 20000 --count 12
 	$(BIN)/python -m LiverTumorAILib.training.real_negatives runs/cases/negatives --ct $(NEGATIVES) --materials runs/materials --transfers 4
 	$(BIN)/livertumorai train --model base_unet --data runs/cases --start models/base_unet/model.onnx
 	$(BIN)/livertumorai train --model base_unet_screening --data runs/cases --start models/base_unet/model.onnx
-	$(BIN)/livertumorai train --model multi_sensitivity_reclassification --data runs/cases --start models/base_unet/model.onnx
+	$(BIN)/livertumorai train --model multi_sensitivity_reclassification --data runs/cases --start models/multi_sensitivity_reclassification/model.onnx
 	$(BIN)/livertumorai train --model multi_sensitivity_reclassification_screening --data runs/cases --start models/base_unet_screening/model.onnx
 
 clean:  ## remove what the other targets made, training runs excepted
