@@ -151,6 +151,16 @@ class TestReclassification:
             "mean overlap 0.8 of 1.0 cm³",
         )
 
+    def test_another_word_of_the_first_network_leaves_the_type_in_doubt(self):
+        assert self.judge(self.said({"HCC": 90})).instances[0].doubts == ()
+        (other,) = self.judge(self.said({"CYST": 90})).instances
+        assert other.type is CYST and other.doubts == ("segmentation says HCC 100%",)
+        unsure = detection((self.where, HCC))
+        shares = {kind: 0.6 if kind is HCC else 0.4 * (kind is CYST) for kind in LesionType}
+        unsure = Detection(unsure.labels, (replace(unsure.instances[0], type_probabilities=shares),))
+        (lesion,) = reclassify(unsure, self.said({"HCC": 90}), REFERENCE).instances
+        assert lesion.doubts == ("segmentation says HCC 60%",)
+
     def test_large_lesions_pass_by(self):
         (lesion,) = self.judge(self.said({"liver": 100}), rule=Rule(largest_cm3=0.99)).instances
         assert lesion.type is HCC and lesion.score == 0.7

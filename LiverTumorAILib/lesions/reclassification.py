@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LiverTumorAILib.inference import NetworkGrid
+from LiverTumorAILib.lesions.certainty import CERTAIN_TYPE
 from LiverTumorAILib.lesions.instances import LesionInstance
 from LiverTumorAILib.lesions.lesion import LesionType
 from LiverTumorAILib.lesions.organs import lesion_type_of_class
@@ -162,8 +163,17 @@ def _judge(
         type_probabilities=probabilities,
         score=min(overlap / volume, 1.0),
         evidence=(*_in_words(instance, votes, list(kinds.values()), overlap, volume),),
+        doubts=(*instance.doubts, *_doubt_of_segmentation(instance, winner)),
         decides=overlap >= rule.threshold_cm3,
     )
+
+
+def _doubt_of_segmentation(instance: LesionInstance, winner: LesionType) -> tuple[str, ...]:
+    """Patches of one network vote alike even where they are wrong: a type needs the first network's word, too."""
+    share = instance.type_probabilities[instance.type]
+    if instance.type is winner and share >= CERTAIN_TYPE:
+        return ()
+    return (f"segmentation says {instance.type.title} {share:.0%}",)
 
 
 def _in_words(
