@@ -219,3 +219,16 @@ def test_moves_in_a_row_are_one_step_back(live, reading, findings):
 def test_findings_without_probabilities_are_refused(study, findings):
     with pytest.raises(LiverTumorAIError, match="hold no probabilities"):
         LiveSensitivity(replace(findings, sensitivity=None), study.images)
+
+
+def test_what_was_found_ahead_is_what_a_move_would_find(live, findings, reading):
+    ahead = live.find(20.0)
+    assert live.find(20.0) is ahead
+    assert [lesion.uid for lesion in ahead[0].lesions] == list(ahead[1])
+    moved, found = live.at(20.0, reading, findings)
+    assert len(moved.lesions) == len(ahead[0].lesions)
+    assert found.lesion_labels is findings.lesion_labels and found.organ_labels is findings.organ_labels
+    back, _ = live.at(findings.sensitivity.factor, moved, found)
+    again, _ = live.at(20.0, back, findings)
+    assert [lesion.uid for lesion in again.lesions] == [lesion.uid for lesion in moved.lesions]
+    assert [lesion.measurement for lesion in again.lesions] == [lesion.measurement for lesion in moved.lesions]

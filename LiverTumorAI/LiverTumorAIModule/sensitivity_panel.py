@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import qt
@@ -45,6 +46,7 @@ class SensitivityPanel:
         self._wanted: float | None = None
         self._live = None
         self._task: BackgroundTask | InTurns | None = None
+        self._ahead: BackgroundTask | None = None
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.interval = PAUSE_MS
@@ -67,13 +69,20 @@ class SensitivityPanel:
         """Whether a move of the slider finds ready what all factors need."""
         return self._live is not None
 
+    @property
+    def is_finding_ahead(self) -> bool:
+        """Whether lesions at factors that the slider may move to are being found."""
+        return self._ahead is not None
+
     def clear(self) -> None:
         """Forget the study; nothing follows any more."""
         self._timer.stop()
         self._preparing.stop()
         if self._task is not None:
             self._task.forget()
-        self._task = self._live = self._wanted = None
+        if self._ahead is not None:
+            self._ahead.forget()
+        self._task = self._ahead = self._live = self._wanted = None
 
     def follow(self) -> None:
         """Show the sensitivity of the present reading; what the user moves to meanwhile stays."""
@@ -111,12 +120,31 @@ class SensitivityPanel:
 
         def keep(live: LiveSensitivity) -> None:
             self._task, self._live = None, live
+            self._find_ahead(self._nearest_first())
 
         def leave(_error: Exception) -> None:
             # A move of the slider tries again, and tells.
             self._task = None
 
         self._task = BackgroundTask(make, keep, leave)
+
+    def _nearest_first(self) -> list[float]:
+        """The slider's factors by their distance from where it stands."""
+        now = self._factors[self.ui.sensitivitySlider.value]
+        return sorted(self._factors, key=lambda factor: abs(math.log(factor / now)))
+
+    def _find_ahead(self, factors: list[float]) -> None:
+        """Find the lesions at these factors one after another, so that moves of the slider have only to show them."""
+        live = self._live
+        if live is None or not factors:
+            self._ahead = None
+            return
+        self._ahead = BackgroundTask(
+            lambda: live.find(factors[0]),
+            lambda _found: self._find_ahead(factors[1:]),
+            # A move of the slider tries again, and tells.
+            lambda _error: None,
+        )
 
     def _maker(self) -> Callable[[], LiveSensitivity]:
         """Makes the readings of the shown study at other factors, beside the GUI's thread."""
@@ -137,6 +165,9 @@ class SensitivityPanel:
         if self._task is not None or self._findings.corrections.is_busy:
             self._timer.start()
             return
+        if self._ahead is not None:
+            # It would compete with the move; what is left follows it.
+            self._ahead.forget()
         self._findings.editing.settle()
         shown = self._findings.shown
         factor, before, live = self._wanted, shown.reading, self._live
@@ -162,6 +193,7 @@ class SensitivityPanel:
             if factor == self._wanted:
                 self._wanted = None
             self.follow()
+            self._find_ahead(self._nearest_first())
 
         self._task = BackgroundTask(find, show, self._fail)
 

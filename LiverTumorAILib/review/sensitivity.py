@@ -47,10 +47,23 @@ class LiveSensitivity:
         self._known = _Places(findings.lesion_labels)
         self._explained = {lesion.uid: lesion for lesion in findings.lesions if lesion.opposing_heatmap}
         self._maps = findings.heatmaps
+        self._found: dict[float, tuple[Findings, Mapping[str, sitk.Image]]] = {}
 
     def prepare(self) -> None:
         """Compute now what every factor needs, so that the first one takes no longer than others."""
         self._control.prepare()
+
+    def find(self, factor: float) -> tuple[Findings, Mapping[str, sitk.Image]]:
+        """Findings with a factor, without label images, and the masks of their lesions by UID; kept once made.
+
+        May run beside `at`: whoever comes first makes them.
+        """
+        if factor not in self._found:
+            found = self._control.findings_at(factor, lesions_only=True)
+            masks = begin_reading(found).masks
+            small = replace(found, organ_labels=self._corrector.grid, lesion_labels=self._corrector.grid)
+            self._found.setdefault(factor, (small, masks))
+        return self._found[factor]
 
     def at(self, factor: float, reading: Reading, findings: Findings) -> tuple[Reading, Findings]:
         """The reading, and the findings that it reads, at another sensitivity.
@@ -78,11 +91,11 @@ class LiveSensitivity:
             If the factor is out of range.
 
         """
-        found = self._control.findings_at(factor, lesions_only=True)
+        found, masks = self.find(factor)
         for lesion in reading.lesions:
             self._known.add(lesion.uid, lesion.label, reading.masks[lesion.uid])
         kept = _decided(reading)
-        now, masks = replace(kept, factor=factor), begin_reading(found).masks
+        now = replace(kept, factor=factor)
         lesions, heatmaps, numbers = [], _entries(findings, kept), {}
         for lesion in found.lesions:
             mask = masks[lesion.uid]

@@ -179,6 +179,8 @@ def main() -> None:
         print(f"  until it is drawn, wall time: {time.perf_counter() - started - 1:.1f} s")
         if options.sensitivity:
             turns.run("show them", lambda: panel.showResults(options.sensitivity), lambda: is_settled(panel))
+            sensitivity = panel.findings.sensitivity
+            turns.run("find ahead", lambda: None, lambda: sensitivity.is_prepared and not sensitivity.is_finding_ahead)
             for step in (-3, 4, -1):
                 move_slider(turns, panel, step)
         for number in range(options.studies):
